@@ -25,8 +25,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
 from sslbench.api.ranges import Limit
-from sslbench.api.settings import help_of
-from sslbench.old_names import find_new_path, find_new_value
+from sslbench.api.settings import find_renamed, find_renamed_value, help_of
 from sslbench.yaml_values import NUMBER, parse_scalar
 
 Source = Literal["text", "json", "python"]
@@ -59,14 +58,12 @@ class _Mismatch(Exception):
         self.below, self.entry = below, entry
 
 
-def convert(
-    values: Any, cls: type[Any], path: str, problems: list[str], component: str = "", source: Source = "text"
-) -> Any:
+def convert(values: Any, cls: type[Any], path: str, problems: list[str], source: Source = "text") -> Any:
     """Convert a mapping of names to values into a dataclass.
 
-    Every problem is one line in `problems`; its setting keeps the default (no default: returns None). component: KIND/NAME.
+    Every problem is one line in `problems`; its setting keeps the default (no default: returns None).
     """
-    return _Converter(source, problems, component=component).convert_fields(values, cls, path)
+    return _Converter(source, problems).convert_fields(values, cls, path)
 
 
 def list_type_errors(value: object, *, any_name: bool = False) -> list[str]:
@@ -82,8 +79,8 @@ def list_type_errors(value: object, *, any_name: bool = False) -> list[str]:
 class _Converter:
     """Converts values of one source; adds every problem to a list."""
 
-    def __init__(self, source: Source, problems: list[str], any_name: bool = False, component: str = "") -> None:
-        self.source, self.problems, self.any_name, self.component = source, problems, any_name, component
+    def __init__(self, source: Source, problems: list[str], any_name: bool = False) -> None:
+        self.source, self.problems, self.any_name = source, problems, any_name
 
     def describe_fields(self, cls: type[Any]) -> _Fields:
         return _describe_fields(cls, skip_unknown=self.source == "python")  # type: ignore[arg-type]  # it is hashable
@@ -102,14 +99,14 @@ class _Converter:
                 continue
             setting = _join(path, name)
             if name not in fields:
-                new = find_new_path(setting, self.component)
+                new = find_renamed(cls, name)
                 unknown = f"{setting}: no such setting{_suggest(str(name), fields, path)}"
-                self.problems.append(f"{setting} is now {new}" if new.rpartition(".")[2] in fields else unknown)
+                self.problems.append(f"{setting} is now {_join(path, new)}" if new else unknown)
                 continue
             try:
                 given[name] = self.convert_value(value, hints[name], setting)
             except _Mismatch as mismatch:
-                new = find_new_value(name, value, self.component)
+                new = find_renamed_value(fields[name], value)
                 text = f"{setting}={value} is now {setting}={new}" if new else ""
                 self.problems.append(text or _describe_mismatch(setting, value, mismatch, help_of(fields[name])))
         self.problems += [f"{_join(path, name)}: is required" for name in required if name not in values]

@@ -1,4 +1,4 @@
-"""Define the publication that a component cites."""
+"""Define what every spec states, and the publication that it cites."""
 
 from __future__ import annotations
 
@@ -13,3 +13,19 @@ class Citation:
     authors: str
     year: int
     url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """Fields of every spec.
+
+    name: lower-case words joined by '-'.
+    version: raised when numbers may change.
+    old_names: its names before a rename, which errors and records of schema 1 translate.
+    """
+
+    name: str
+    version: int
+    summary: str
+    citation: Citation
+    old_names: tuple[str, ...] = ()

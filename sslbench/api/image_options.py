@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from sslbench.api.ranges import AnyFloat, NonEmpty, NonNegativeInt, PositiveInt, Span
 from sslbench.api.settings import setting
 
+T = TypeVar("T")
 GrayOrColor: TypeAlias = Literal["gray", "color"]
 Channels: TypeAlias = Literal["auto", "gray", "color"] | NonEmpty[NonNegativeInt]
 """Channels of an image: those of the files, gray, color, or the channels with these numbers (from 0)."""
@@ -22,11 +23,16 @@ MAX_PIXELS = 178_956_970
 """Default limit of Pillow on the pixels of an image."""
 
 
+def channels_setting(default: T, help: str) -> T:
+    """Return the setting of the channels of images, which knows the old names of its values."""
+    return setting(default, help, old_values={"grey": "gray", "colour": "color"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageOptions:
     """Options for reading image files."""
 
-    channels: Channels = setting(
+    channels: Channels = channels_setting(
         "auto",
         "Channels of each image: 'auto' (those of the files; color where gray and color are mixed), 'gray', 'color', or "
         "channel numbers from 0, such as [0,2].",

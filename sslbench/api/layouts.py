@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.api.citation import Citation
+from sslbench.api.citation import Described
 from sslbench.api.errors import ImplementationError, RequestError
 from sslbench.api.implementations import load_implementation
 from sslbench.api.suggestions import did_you_mean
@@ -34,7 +34,7 @@ RANDOM_SIDE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LayoutSpec:
+class LayoutSpec(Described):
     """A layout of samples.
 
     build: its implementation, a subclass of `Layout`, as "package.module:Name".
@@ -49,10 +49,6 @@ class LayoutSpec:
     memory_format: torch's memory format of batches, such as 'channels_last'; '' for the default.
     """
 
-    name: str
-    version: int
-    summary: str
-    citation: Citation
     build: str | Callable[[LayoutSpec], Layout]
     axes: tuple[str, ...]
     channel_axis: int

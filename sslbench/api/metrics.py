@@ -50,6 +50,7 @@ class Metric:
     chance_of: metric whose value under permuted labels this is. A protocol reports it, and `compute(labels, clusters, draws,
         rng)` returns mean and standard deviation of one draw, by which a submission is checked.
     summary, source: one line on its meaning, and where its formula is from.
+    old_names: its names before a rename.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Metric:
     chance_of: str = ""
     summary: str = ""
     source: str = ""
+    old_names: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sslbench.api.specs import Citation, Recipe, Setting
+from sslbench.api.citation import Described
+from sslbench.api.specs import Recipe, Setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecipeSpec:
+class RecipeSpec(Described):
     """Settings for a method of another plugin, chosen with `recipe=NAME`.
 
     source: where the settings come from; default: the title of the citation.
@@ -17,10 +18,6 @@ class RecipeSpec:
     samples, pixels: ranges for `recipe=auto`: number of samples, and pixels of a view.
     """
 
-    name: str
-    version: int
-    summary: str
-    citation: Citation
     method: str
     settings: Mapping[str, Setting]
     source: str = ""

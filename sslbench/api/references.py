@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sslbench.api.specs import Citation, Setting
+from sslbench.api.citation import Described
+from sslbench.api.specs import Setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,17 +22,13 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReferenceSpec:
+class ReferenceSpec(Described):
     """A published table; only runs with the recipe `recipe` are compared with it.
 
     settings: settings in which the published runs differ from the recipe.
     differences: sentences on how the published evaluation differs from our protocol of the same name.
     """
 
-    name: str
-    version: int
-    summary: str
-    citation: Citation
     recipe: str
     rows: tuple[Published, ...]
     settings: Mapping[str, Setting] = field(default_factory=dict)

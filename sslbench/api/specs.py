@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from sslbench.api.citation import Citation as Citation
+from sslbench.api.citation import Described
 from sslbench.api.defaults import (
     accept_all,
     keep_config,
@@ -75,11 +76,9 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spec(Generic[C]):
+class Spec(Described, Generic[C]):
     """Common fields of all specs with settings.
 
-    name: lower-case words joined by '-'.
-    version: raised when numbers may change.
     config: frozen dataclass of the settings, all with defaults; see `sslbench.api.setting`.
     smoke: settings for a tiny run.
     build: makes the component from its config and the parts of its kind: a callable, or "package.module:Name" as in entry
@@ -93,10 +92,6 @@ class Spec(Generic[C]):
     Results are reused where all settings are equal, except those with `identity=False` and a dataset's root and title.
     """
 
-    name: str
-    version: int
-    summary: str
-    citation: Citation
     config: type[C]
     smoke: C
     build: str | Callable[..., Any]
@@ -226,17 +221,13 @@ class OperationStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AugmentationSpec:
+class AugmentationSpec(Described):
     """An ordered set of operations.
 
     roles: settings that differ for a role: role -> operation -> settings.
     random_key: key of its random numbers (default: its name). State the old name when an augmentation is renamed.
     """
 
-    name: str
-    version: int
-    summary: str
-    citation: Citation
     operations: Mapping[str, OperationStep]
     roles: Mapping[str, Mapping[str, Mapping[str, Setting]]] = field(default_factory=dict)
     random_key: str = ""
@@ -328,13 +319,9 @@ class DatasetSpec(Spec[C]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StudySpec:
+class StudySpec(Described):
     """A study: a YAML file with a grid of runs and the tables made from it."""
 
-    name: str
-    version: int
-    summary: str
-    citation: Citation
     file: Path
 
 

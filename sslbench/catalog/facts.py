@@ -14,7 +14,6 @@ from sslbench.api.references import ReferenceSpec
 from sslbench.api.specs import AugmentationSpec, Kind, MethodSpec, Recipe, Setting, Spec, StudySpec
 from sslbench.api.suggestions import did_you_mean
 from sslbench.api.values import Event
-from sslbench.old_names import COMPONENTS
 
 AnySpec: TypeAlias = "Spec[Any] | AugmentationSpec | Metric | RecipeSpec | StudySpec | ReferenceSpec | LayoutSpec"
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -97,6 +96,11 @@ class Catalog:
         """Return the recipes of other plugins for a method."""
         return tuple(c.spec for c in self.all("recipe") if c.spec.method == method)
 
+    def find_renamed(self, kind: Kind, name: str) -> Component | None:
+        """Return the component that had a name before it was renamed; None if there is none, or another has the name now."""
+        known = self.components.get(kind, {})
+        return None if name in known else next((one for one in known.values() if name in one.spec.old_names), None)
+
     def find(self, kind: Kind, name: str) -> tuple[Component, Mapping[str, Setting]] | str:
         """Return the component with a name and the settings that the name implies, or a sentence on why there is none."""
         known = self.components.get(kind, {})
@@ -108,8 +112,8 @@ class Catalog:
         for component in known.values():
             if (settings := component.spec.resolve_name(name) if kind not in DATA_KINDS else None) is not None:
                 return component, settings
-        if name in (renamed := COMPONENTS.get(kind, {})):
-            return f"{kind} {name!r} is now {renamed[name]!r}"
+        if renamed := self.find_renamed(kind, name):
+            return f"{kind} {name!r} is now {renamed.name!r}"
         broken = sum(problem.kind == "broken" for problem in self.problems)
         failed = f". {broken} plugin(s) failed to load: run 'sslbench list --problems'" if broken else ""
         return f"{kind} {name!r} is not installed{did_you_mean(name, known)}{failed}"

@@ -12,7 +12,6 @@ from sslbench.api.metrics import Derivation, Metric
 from sslbench.api.suggestions import did_you_mean
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.catalog.facts import Catalog
-from sslbench.old_names import METRICS
 
 CORE = "sslbench"
 """The distribution whose metrics come first."""
@@ -55,6 +54,10 @@ class MetricTable(Mapping[str, Metric]):
         """Return whether a metric, or the metric of a number on validation samples, is installed."""
         return name in self.metrics or name.removeprefix(VALIDATION) in self.metrics
 
+    def find_renamed(self, name: str) -> str:
+        """Return the name that a metric has now, or '' if `name` is not an old one."""
+        return next((one.name for one in self.metrics.values() if name in one.old_names), "")
+
     def title(self, name: str) -> str:
         """Return the head of a metric's column."""
         return self.find(name).title
@@ -68,14 +71,14 @@ class MetricTable(Mapping[str, Metric]):
     def is_shown(self, protocol: str, name: str) -> bool:
         """Return whether tables that name no metric show it under a protocol; a metric that is not installed is shown."""
         is_named = name in self.shown or name in self.shown_by.get(protocol, ())
-        return is_named or (self.find(name).is_shown if self.is_known(name) else name not in METRICS)
+        return is_named or (self.find(name).is_shown if self.is_known(name) else not self.find_renamed(name))
 
     def showing(self, names: Sequence[str]) -> MetricTable:
         """Return the table that shows further metrics under every protocol; raises RequestError for unknown names."""
         if unknown := [name for name in names if name not in self.metrics]:
-            raise RequestError(
-                [f"metric {name!r}: not installed{did_you_mean(name, self.metrics)}" for name in unknown]
-            )
+            new = {name: self.find_renamed(name) for name in unknown}
+            missing = {name: f": not installed{did_you_mean(name, self.metrics)}" for name in unknown}
+            raise RequestError([f"metric {n!r}{f' is now {new[n]!r}' if new[n] else missing[n]}" for n in unknown])
         return replace(self, shown=self.shown | {*names})
 
     def place(self, name: str) -> tuple[int, str]:

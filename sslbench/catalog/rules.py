@@ -82,6 +82,11 @@ def _check_config(spec: Spec[Any]) -> Iterator[str]:
         yield f"{spec.name!r}: config {config.__name__} is not frozen"
     if missing := list_required(config):
         yield f"{spec.name!r}: config {config.__name__} has no default for {', '.join(missing)}"
+    names = {field.name for field in dataclasses.fields(config)}
+    for field in dataclasses.fields(config):
+        old = field.metadata.get("old_names", ())
+        if not isinstance(old, tuple) or names & {*old}:
+            yield f"{spec.name!r}: old_names={old!r} of setting {field.name!r} is not a tuple of names that no setting has"
     if not isinstance(spec.smoke, config):
         yield f"{spec.name!r}: smoke is {_describe_value(spec.smoke)}, not a {config.__name__}"
 

@@ -192,7 +192,7 @@ def choose(
         problems.append(f"{path}: {found}")
         return None
     component, implied = found
-    config = convert({**implied, **settings}, component.spec.config, path, problems, f"{kind}/{component.name}")
+    config = convert({**implied, **settings}, component.spec.config, path, problems)
     uses = {}
     for slot, use in component.spec.dependencies(config).items():
         requested, part = use.name, ""

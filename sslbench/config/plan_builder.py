@@ -118,7 +118,9 @@ def choose_recipe(draft: Draft, spec: MethodSpec[Any], rows: int, pixels: int) -
     found = next((r for r in every if r.name == requested), None)
     if found is None:
         names = ["auto", "none", *(r.name for r in every)]
-        draft.problems.append(f"recipe: {spec.name!r} has no recipe {requested!r}{did_you_mean(requested, names)}")
+        renamed = draft.catalog.find_renamed("recipe", requested)
+        hint = f". It is now {renamed.name!r}" if renamed else did_you_mean(requested, names)
+        draft.problems.append(f"recipe: {spec.name!r} has no recipe {requested!r}{hint}")
     return found
 
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from sslbench.api.ranges import NonNegativeInt
-from sslbench.api.settings import setting
+from sslbench.api.settings import find_renamed, setting
 from sslbench.config.setting_help import find_setting
 from sslbench.convert import convert
-from sslbench.old_names import find_new_path
 
 Settings = Mapping[str, Any]
 Sections = Mapping[str, Mapping[str, Any] | None]
@@ -52,7 +51,7 @@ class RequestSchema:
     modalities: Sections | None = setting(None, "Settings of each modality.")
     protocol_settings: Sections | None = setting(None, "Settings of each protocol.")
     protocols: str | tuple[str, ...] | None = setting(
-        None, "Protocols that evaluate the encoders (null: the default ones)."
+        None, "Protocols that evaluate the encoders (null: the default ones).", old_names=("measure",)
     )
     baselines: str | tuple[str, ...] | None = setting(
         None, "Baselines in the table: names, or none (null: all installed)."
@@ -89,9 +88,9 @@ def _typed(key: str, value: Any) -> Any:
 
 
 def _problems(key: str, value: Any) -> list[str]:
-    if key == "protocols" and isinstance(value, Mapping):
-        return [f"{old} is now {find_new_path(old)}" for old in _protocol_settings(value)]
-    if key not in KEYS and not find_new_path(key) and (suggestion := find_setting(key)):
+    if key == "protocols" and isinstance(value, Mapping):  # the old name of `protocol_settings`
+        return [f"protocols.{name} is now protocol_settings.{name}" for name in value]
+    if key not in KEYS and not find_renamed(RequestSchema, key) and (suggestion := find_setting(key)):
         return [f"{key}: no such setting. Did you mean '{suggestion}'?"]
     problems: list[str] = []
     convert({key: value}, RequestSchema, "", problems)
@@ -100,13 +99,6 @@ def _problems(key: str, value: Any) -> list[str]:
         problems.append(f"{key}.name={name!r:.60}: must be text")
     hint = HINTS.get(key, "")
     return [f"{problem}; {hint}" if hint and problem.startswith(f"{key}=") else problem for problem in problems]
-
-
-def _protocol_settings(value: Mapping[str, Any]) -> list[str]:
-    """List the settings of protocols in the notation of version 0.1."""
-    return [
-        f"protocols.{name}.{one}" for name, own in value.items() for one in (own if isinstance(own, Mapping) else [""])
-    ]
 
 
 def _without_nulls(key: str, value: Any) -> Any:

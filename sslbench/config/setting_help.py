@@ -11,14 +11,13 @@ from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type
 
 from sslbench.api.errors import RequestError
 from sslbench.api.ranges import Range, limits_in
-from sslbench.api.settings import help_of
+from sslbench.api.settings import find_renamed, help_of
 from sslbench.api.specs import Kind
 from sslbench.api.suggestions import did_you_mean
 from sslbench.catalog.facts import Catalog
 from sslbench.config.settings import ModalitySettings, PretrainSettings, TrainSettings, ViewSettings
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.splits import SplitSettings
-from sslbench.old_names import find_new_path
 
 SECTIONS: Mapping[str, type[Any]] = {
     "train": TrainSettings,
@@ -77,8 +76,8 @@ def find_setting(name: str) -> str:
     Old and misspelled names are recognized. Returns '' where no section has such a setting.
     """
     paths = [f"{section}.{field.name}" for section, cls in SECTIONS.items() for field in dataclasses.fields(cls)]
-    for section in SECTIONS:
-        if (path := find_new_path(f"{section}.{name}") or f"{section}.{name}") in paths:
+    for section, cls in SECTIONS.items():
+        if (path := f"{section}.{find_renamed(cls, name) or name}") in paths:
             return path
     names = {path.rpartition(".")[2]: path for path in reversed(paths)}
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.75)

@@ -22,14 +22,18 @@ class TrainSettings:
         0,
         "Optimizer steps: train for the closest number of whole epochs instead of `epochs` (0: use `epochs`).",
     )
-    batch_size: PositiveInt = setting(256, "Samples of one optimizer step, over all processes.")
-    grad_accumulation: PositiveInt = setting(1, "Passes into which the batch of one step is split to save memory.")
-    optimizer: Literal["sgd", "adam", "adamw", "lars"] = setting("adamw", "Optimizer.")
-    lr: PositiveFloat = setting(1e-3, "Peak learning rate; with `scale_lr` per 256 samples of the batch.")
-    scale_lr: bool = setting(False, "Multiply `lr` by batch_size / 256.")
-    weight_decay: NonNegativeFloat = setting(0.05, "Weight decay at the start of training.")
+    batch_size: PositiveInt = setting(256, "Samples of one optimizer step, over all processes.", old_names=("batch",))
+    grad_accumulation: PositiveInt = setting(
+        1, "Passes into which the batch of one step is split to save memory.", old_names=("accumulate",)
+    )
+    optimizer: Literal["sgd", "adam", "adamw", "lars"] = setting("adamw", "Optimizer.", old_names=("optimiser",))
+    lr: PositiveFloat = setting(
+        1e-3, "Peak learning rate; with `scale_lr` per 256 samples of the batch.", old_names=("rate",)
+    )
+    scale_lr: bool = setting(False, "Multiply `lr` by batch_size / 256.", old_names=("scale_rate",))
+    weight_decay: NonNegativeFloat = setting(0.05, "Weight decay at the start of training.", old_names=("decay",))
     final_weight_decay: NonNegativeFloat | None = setting(
-        None, "Weight decay at the end, reached along a cosine (null: constant)."
+        None, "Weight decay at the end, reached along a cosine (null: constant).", old_names=("final_decay",)
     )
     decay_norms_and_biases: bool = setting(
         False, "Apply weight decay (and the scaling of LARS) to parameters of fewer than two dimensions too."
@@ -39,39 +43,55 @@ class TrainSettings:
     betas: tuple[Annotated[float, Range(at_least=0, below=1)], Annotated[float, Range(at_least=0, below=1)]] = setting(
         (0.9, 0.999), "Decay rates of the moments of adam and adamw."
     )
-    lars_trust_coefficient: PositiveFloat = setting(1e-3, "Trust coefficient of lars.")
-    larc: bool = setting(False, "Never let lars raise the learning rate of a tensor above the scheduled one (LARC).")
+    lars_trust_coefficient: PositiveFloat = setting(1e-3, "Trust coefficient of lars.", old_names=("trust",))
+    larc: bool = setting(
+        False,
+        "Never let lars raise the learning rate of a tensor above the scheduled one (LARC).",
+        old_names=("trust_clip",),
+    )
     schedule: Literal["cosine", "linear", "one-cycle", "constant"] = setting(
         "cosine", "Course of the learning rate after warm-up."
     )
-    warmup_epochs: NonNegativeFloat = setting(0.0, "Epochs of linear warm-up, at most half of the training.")
-    warmup_lr: NonNegativeFloat = setting(0.0, "Learning rate at the start of the warm-up.")
-    min_lr: NonNegativeFloat = setting(0.0, "Learning rate at the end of the schedule.")
+    warmup_epochs: NonNegativeFloat = setting(
+        0.0, "Epochs of linear warm-up, at most half of the training.", old_names=("warmup",)
+    )
+    warmup_lr: NonNegativeFloat = setting(0.0, "Learning rate at the start of the warm-up.", old_names=("warmup_from",))
+    min_lr: NonNegativeFloat = setting(0.0, "Learning rate at the end of the schedule.", old_names=("final_rate",))
     layer_decay: Annotated[float, Range(above=0, at_most=1)] = setting(
         1.0, "Factor of the learning rate per layer from the head down (1: the same for all layers)."
     )
-    grad_clip: NonNegativeFloat = setting(0.0, "Largest norm of the gradients (0: no limit).")
+    grad_clip: NonNegativeFloat = setting(0.0, "Largest norm of the gradients (0: no limit).", old_names=("clip",))
     grad_clip_by: Literal["global", "parameter"] = setting(
-        "global", "Norm that `grad_clip` limits: of all gradients together, or of each parameter's gradient."
+        "global",
+        "Norm that `grad_clip` limits: of all gradients together, or of each parameter's gradient.",
+        old_names=("clip_by",),
     )
     ema_decay: Annotated[float, Range(at_least=0, below=1)] = setting(
-        0.0, "Decay of a moving average of the weights, which is evaluated instead of them (0: none)."
+        0.0,
+        "Decay of a moving average of the weights, which is evaluated instead of them (0: none).",
+        old_names=("average",),
     )
     patience: NonNegativeInt = setting(
         0, "Stop after this number of epochs without a lower loss, and keep the weights of the best epoch (0: never)."
     )
-    min_epochs: NonNegativeInt = setting(0, "Epochs before which `patience` never stops the training.")
+    min_epochs: NonNegativeInt = setting(
+        0, "Epochs before which `patience` never stops the training.", old_names=("least_epochs",)
+    )
     monitor: Literal["validation", "training"] = setting(
-        "validation", "Loss that `patience` compares: on samples held out of training, or on the training samples."
+        "validation",
+        "Loss that `patience` compares: on samples held out of training, or on the training samples.",
+        old_names=("watched",),
     )
     holdout_fraction: Annotated[float, Range(above=0, below=1)] = setting(
-        0.05, "Share of the pool that is held out for `monitor`, where the split has no validation part for it."
+        0.05,
+        "Share of the pool that is held out for `monitor`, where the split has no validation part for it.",
+        old_names=("held_out",),
     )
     precision: Literal["auto", "float32", "bfloat16"] = setting(
         "auto", "Precision of training; auto uses bfloat16 where the device is faster with it."
     )
     eval_epochs: Several[PositiveInt] = setting(
-        (), "Epochs after which the encoder is evaluated, in addition to the last."
+        (), "Epochs after which the encoder is evaluated, in addition to the last.", old_names=("snapshots",)
     )
     checkpoint_seconds: NonNegativeFloat = setting(
         60.0, "Seconds between checkpoints; changes no number.", identity=False

@@ -51,6 +51,7 @@ class SplitSettings:
         0.0,
         "Largest difference of successive numbers in `groups`, such as seconds, that keeps samples together (0: only equal "
         "values).",
+        old_names=("block",),
     )
     transfer: str = setting(
         "",
@@ -65,6 +66,7 @@ class SplitSettings:
     label_fractions: NonEmpty[Annotated[float, Range(above=0, at_most=1)]] = setting(
         (1.0,),
         "Shares of the training labels on which protocols that use labels are trained, each evaluated separately.",
+        old_names=("fractions",),
     )
 
 
@@ -288,9 +290,8 @@ def _folds(labels: Labels, rows: Rows, key: NDArray[np.str_] | None, folds: int)
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # imported here because it is slow
 
     if len(rows) < folds:
-        raise RequestError(
-            [f"splits.folds={folds}: {len(rows)} labeled sample(s) are too few for {folds} folds. Lower it"]
-        )
+        problem = f"splits.folds={folds}: {len(rows)} labeled sample(s) are too few for {folds} folds"
+        raise RequestError([f"{problem}. Lower it"])
     result, strata = np.empty(len(rows), dtype=np.int64), kind_of_labels(labels).make_strata(labels[rows])
     if key is None:
         order = StratifiedKFold(folds, shuffle=True, random_state=VERSION).split(rows, _splittable(strata, folds))
@@ -322,13 +323,12 @@ def _split_validation(labels: Labels, rows: Rows, key: NDArray[np.str_] | None, 
         parts = _folds(labels, rows, key, min(max(2, round(1 / share)), len(set(key[rows].tolist()))))
         return rows[parts != 0], rows[parts == 0]
     rng = np.random.default_rng([VERSION, len(rows)])
-    chosen, strata = [], kind_of_labels(labels).make_strata(labels[rows])
+    strata = kind_of_labels(labels).make_strata(labels[rows])
     shuffled = [rng.permutation(rows[strata == code]) for code in np.unique(strata)]
     exact = np.array([share * len(members) for members in shuffled])
     sizes = np.floor(exact).astype(int)
     for place in np.argsort(sizes - exact, kind="stable")[: round(exact.sum()) - sizes.sum()]:
         sizes[place] += 1
-    for members, size in zip(shuffled, sizes, strict=True):
-        chosen.append(members[: min(size, len(members) - 1)])
+    chosen = [members[: min(size, len(members) - 1)] for members, size in zip(shuffled, sizes, strict=True)]
     validation = np.sort(np.concatenate(chosen)) if chosen else rows[:0]
     return np.setdiff1d(rows, validation), validation

@@ -34,7 +34,9 @@ class ClusteringConfig:
     permutations: NonNegativeInt = setting(20, "Random permutations of the labels that estimate the score of chance.")
     exemplars: NonNegativeInt = setting(8, "Samples nearest to each centroid to save for the figures. 0: none.")
     also_score_against: tuple[str, ...] = setting(
-        (), "Columns of the data to score the same clusterings against, in addition to the labels."
+        (),
+        "Columns of the data to score the same clusterings against, in addition to the labels.",
+        old_names=("against",),
     )
     bins: Annotated[int, Range(at_least=2)] = setting(
         10, "Equally filled bins for a numeric column of also_score_against that has more distinct values."

@@ -16,7 +16,7 @@ class DiagnosticsConfig:
     """Settings of the diagnostics of features."""
 
     max_samples: Annotated[int, Range(at_least=2)] = setting(
-        2048, "Largest number of test samples used; of more, evenly spaced ones are taken."
+        2048, "Largest number of test samples used; of more, evenly spaced ones are taken.", old_names=("most",)
     )
     space: str = setting("", "Space whose features are described, such as 'joint'. Empty: the encoders' output.")
 

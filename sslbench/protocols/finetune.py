@@ -34,14 +34,18 @@ class FinetuneConfig:
     min_steps: NonNegativeInt = setting(
         400, "Fewest optimizer steps. 0: no minimum, which with few labels leaves accuracy near chance."
     )
-    batch_size: PositiveInt = setting(128, "Samples per optimizer step; reduced to reach min_batches.")
+    batch_size: PositiveInt = setting(
+        128, "Samples per optimizer step; reduced to reach min_batches.", old_names=("batch",)
+    )
     min_batches: PositiveInt = setting(
         4, "Fewest batches per epoch; the batch size is reduced to reach it, but not below 8 samples. 1: no minimum."
     )
-    lr: PositiveFloat = setting(1e-3, "Peak learning rate; not scaled by the batch size.")
-    weight_decay: NonNegativeFloat = setting(0.01, "Weight decay.")
+    lr: PositiveFloat = setting(1e-3, "Peak learning rate; not scaled by the batch size.", old_names=("rate",))
+    weight_decay: NonNegativeFloat = setting(0.01, "Weight decay.", old_names=("decay",))
     warmup_epochs: NonNegativeFloat = setting(
-        1.0, "Epochs of linear warm-up, at most half of epochs; stretched with epochs if min_steps raises them."
+        1.0,
+        "Epochs of linear warm-up, at most half of epochs; stretched with epochs if min_steps raises them.",
+        old_names=("warmup",),
     )
     head: Literal["linear", "bottleneck"] = setting(
         "bottleneck", "linear: one linear layer. bottleneck: linear, norm, activation, linear."
@@ -54,7 +58,7 @@ class FinetuneConfig:
         0.2, "Stochastic depth rate, in encoders that support it."
     )
     label_smoothing: Annotated[float, Range(at_least=0, below=1)] = setting(
-        0.1, "Label smoothing of the cross-entropy; none for numbers."
+        0.1, "Label smoothing of the cross-entropy; none for numbers.", old_names=("smoothing",)
     )
     augment: bool = setting(True, "Augment the training images.")
     keep: Literal["last", "best"] = setting(

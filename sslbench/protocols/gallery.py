@@ -24,7 +24,9 @@ class GalleryConfig:
     )
     draws: PositiveInt = setting(5, "Random galleries per size.")
     neighbors: PositiveInt = setting(
-        3, "Nearest neighbors that vote, each with weight 1/distance; if any match exactly, only those vote."
+        3,
+        "Nearest neighbors that vote, each with weight 1/distance; if any match exactly, only those vote.",
+        old_names=("neighbours",),
     )
     source: Literal["train", "all"] = setting(
         "train", "train: gallery from training samples, queries from the test set. all: both from all labeled samples."
@@ -32,6 +34,8 @@ class GalleryConfig:
     small_classes: Literal["keep_one_query", "drop_queries", "drop_class"] = setting(
         "keep_one_query",
         "With source=all, for classes that a gallery would use up: keep one query, test no query, or drop the class.",
+        old_names=("exhausted",),
+        old_values={"spare": "keep_one_query", "absent": "drop_queries", "excluded": "drop_class"},
     )
     space: str = setting(
         "joint", "Space in which modalities are compared; without it, each modality is compared only with itself."

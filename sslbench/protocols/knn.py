@@ -17,6 +17,7 @@ class KnnConfig:
     neighbors: NonEmpty[PositiveInt] = setting(
         (1, 5, 10, 20, 50, 100, 200),
         "Candidate values of k, chosen on the validation set; limited to the training samples.",
+        old_names=("neighbours",),
     )
     vote: Literal["exponential", "inverse"] = setting(
         "exponential",

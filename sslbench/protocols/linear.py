@@ -33,16 +33,22 @@ class LinearConfig:
     """
 
     lrs: NonEmpty[PositiveFloat] = setting(
-        (0.003, 0.01, 0.03, 0.1, 0.3, 1.0), "Peak learning rates of the grid, chosen on the validation set."
+        (0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
+        "Peak learning rates of the grid, chosen on the validation set.",
+        old_names=("rates",),
     )
     weight_decays: NonEmpty[NonNegativeFloat] = setting(
-        (0.0, 1e-4, 1e-3, 1e-2, 1e-1), "Weight decays of the grid, chosen on the validation set; biases do not decay."
+        (0.0, 1e-4, 1e-3, 1e-2, 1e-1),
+        "Weight decays of the grid, chosen on the validation set; biases do not decay.",
+        old_names=("decays",),
     )
     epochs: PositiveInt = setting(30, "Epochs; raised until min_steps optimizer steps are taken.")
     min_steps: NonNegativeInt = setting(
         1200, "Fewest optimizer steps, so that probes on few labels converge too. 0: no minimum."
     )
-    batch_size: PositiveInt = setting(256, "Samples per optimizer step; limited to the training samples.")
+    batch_size: PositiveInt = setting(
+        256, "Samples per optimizer step; limited to the training samples.", old_names=("batch",)
+    )
     momentum: Annotated[float, Range(at_least=0, below=1)] = setting(0.9, "SGD momentum.")
     seeds: PositiveInt = setting(
         1, "Probes per pretraining seed, which differ by the order of their batches; their scores are averaged."

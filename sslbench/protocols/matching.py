@@ -29,9 +29,11 @@ class MatchingConfig:
         "joint", "Space in which modalities are compared; without it, each modality is compared only with itself."
     )
     max_samples: Annotated[int, Range(at_least=2)] = setting(
-        2048, "Largest number of test samples used; of more, evenly spaced ones are taken."
+        2048, "Largest number of test samples used; of more, evenly spaced ones are taken.", old_names=("most",)
     )
-    neighbors: PositiveInt = setting(10, "Nearest neighbors in which the share of the same class is counted.")
+    neighbors: PositiveInt = setting(
+        10, "Nearest neighbors in which the share of the same class is counted.", old_names=("neighbours",)
+    )
     points: NonNegativeInt = setting(300, "Samples in the t-SNE figure. 0: no figure.")
     examples: PositiveInt = setting(6, "Samples whose nearest neighbors are saved for the figures.")
 
@@ -45,9 +47,19 @@ of_features = partial(Metric, low=0, high=1, derived_from=Derivation.FEATURES)
 METRICS = (
     of_features(name="top_1", summary="share of samples whose other modality is their nearest neighbor"),
     of_features(name="top_5", is_shown=True, summary="share of samples whose other modality is among the five nearest"),
-    of_features(name="top_5_chance", label="chance", is_shown=True, summary="top 5 of a random order"),
+    of_features(
+        name="top_5_chance",
+        label="chance",
+        is_shown=True,
+        summary="top 5 of a random order",
+        old_names=("top_5_by_chance",),
+    ),
     of_features(name="same_class", summary="share of the same class among neighbors in the other modality"),
-    of_features(name="intra_modal_precision", summary="share of the same class among neighbors in one modality"),
+    of_features(
+        name="intra_modal_precision",
+        summary="share of the same class among neighbors in one modality",
+        old_names=("same_class_within",),
+    ),
     of_features(name="same_class_by_chance", summary="share of the same class among random other samples"),
     of_features(
         name="modality_gap",

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from sslbench.convert import to_plain
-from sslbench.results.old_records import upgrade_record
+from sslbench.results.old_records import installed_catalog, upgrade_record
 
 SCHEMA = 2
 Status = Literal["done", "collapsed", "diverged", "unavailable", "failed"]
@@ -137,7 +137,7 @@ def record_of(values: dict[str, Any]) -> Record:
     """Convert a tree to a record. Raises ValueError for another schema or unknown fields."""
     try:
         if values.get("schema") == 1:
-            values = upgrade_record(values)
+            values = upgrade_record(values, installed_catalog())
         if values.get("schema") != SCHEMA:
             raise ValueError(
                 f"has format {values.get('schema')!r}, but this sslbench reads 1 and {SCHEMA}. Update sslbench"

@@ -51,11 +51,14 @@ class TableSettings:
         "scores",
         "Numbers to show: scores, scores of classes, sample counts, label counts, kept images of pools, training costs, "
         "confusions, or published numbers.",
+        old_names=("of",),
     )
     spread: Literal["interval", "deviation"] = setting(
         "interval", "Value after ±: half of the 95 % interval, or the standard deviation over folds and seeds."
     )
-    aggregate_over: str = setting("", "Axis over whose values mean and standard deviation are taken ('': none).")
+    aggregate_over: str = setting(
+        "", "Axis over whose values mean and standard deviation are taken ('': none).", old_names=("over",)
+    )
     rows: tuple[str, ...] = setting((), "Facts of scores or axes of the study that form the rows.")
     columns: tuple[str, ...] = setting(
         ("protocol", "metric"), "Facts of scores or axes of the study that form columns."
@@ -64,7 +67,9 @@ class TableSettings:
         dict, "Facts or axes and the values to keep, such as {protocol: knn}."
     )
     against: str = setting("", "Method to subtract from every other method, paired by seed ('': none).")
-    limit: PositiveInt = setting(10, "Maximum number of confusions in the table, most frequent first.")
+    limit: PositiveInt = setting(
+        10, "Maximum number of confusions in the table, most frequent first.", old_names=("most",)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +82,7 @@ class FigureSettings:
         "line", "Kind of plot; 'shown' includes an image file of a run."
     )
     source: Literal["scores", "classes"] = setting(
-        "scores", "Numbers to draw; for classes the metrics are recall, precision and f1."
+        "scores", "Numbers to draw; for classes the metrics are recall, precision and f1.", old_names=("of",)
     )
     chance: str = setting("", "Metric whose mean is a dashed line in each panel, such as a chance level ('': none).")
     spread: Literal["interval", "deviation"] = setting(
@@ -105,9 +110,11 @@ class ClassEffectSettings:
     reference: str = setting("", "Value that all others of an axis of names are compared with ('': the first).")
     protocol: str = setting("linear", "Protocol whose answers are tested.")
     source: Literal["classes", "datasets"] = setting(
-        "classes", "Test the score of each class, or the overall score of each dataset."
+        "classes", "Test the score of each class, or the overall score of each dataset.", old_names=("of",)
     )
-    compare_protocol: str = setting("", "Second protocol whose trends are compared with the first ('': none).")
+    compare_protocol: str = setting(
+        "", "Second protocol whose trends are compared with the first ('': none).", old_names=("beside",)
+    )
     metric: Literal["recall", "precision", "f1"] = setting("recall", "Score of a class that is tested.")
     overall: str = setting("micro_accuracy", "Metric of the score over all classes, and of datasets.")
     basis: Literal["means", "all", "ranks", "seeds"] = setting(
@@ -156,8 +163,10 @@ class Scale:
     axes: Mapping[str, Any] = setting_from(dict, "Axes that replace those of the study; null removes an axis.")
     tables: tuple[TableSettings, ...] = setting((), "Additional tables.")
     figures: tuple[FigureSettings, ...] = setting((), "Additional figures.")
-    hypotheses: tuple[Hypothesis, ...] = setting((), "Additional hypotheses.")
-    class_effects: tuple[ClassEffectSettings, ...] = setting((), "Additional analyses of class effects.")
+    hypotheses: tuple[Hypothesis, ...] = setting((), "Additional hypotheses.", old_names=("directions",))
+    class_effects: tuple[ClassEffectSettings, ...] = setting(
+        (), "Additional analyses of class effects.", old_names=("bias",)
+    )
     expect: tuple[Expected, ...] = setting((), "Expected numbers.")
 
 
@@ -171,8 +180,10 @@ class Content:
     axes: Mapping[str, Any] = setting_from(dict, "Settings that vary, each with a list, a range or named groups.")
     tables: tuple[TableSettings, ...] = setting((), "Tables of the report.")
     figures: tuple[FigureSettings, ...] = setting((), "Figures of the report.")
-    hypotheses: tuple[Hypothesis, ...] = setting((), "Claims that the report tests.")
-    class_effects: tuple[ClassEffectSettings, ...] = setting((), "Analyses of how axes change the scores of classes.")
+    hypotheses: tuple[Hypothesis, ...] = setting((), "Claims that the report tests.", old_names=("directions",))
+    class_effects: tuple[ClassEffectSettings, ...] = setting(
+        (), "Analyses of how axes change the scores of classes.", old_names=("bias",)
+    )
     published: Path | None = setting(None, "CSV file of published numbers, shown next to the study's own.")
     scales: Mapping[str, Scale | None] = setting_from(dict, "Variants of the study by name, such as smoke.")
     ranked_by: str = setting("", "Metric that orders the study's leaderboard ('': macro accuracy).")
@@ -216,6 +227,8 @@ def find_study(catalog: Catalog, name: str) -> Path:
         return local[0]
     found = catalog.find("study", name)
     if isinstance(found, str):
+        if catalog.find_renamed("study", name):
+            raise RequestError([found])
         known = [*(path.stem for path in list_study_files()), *(c.name for c in catalog.all("study"))]
         raise RequestError([f"study {name!r}: neither a file nor an installed study{did_you_mean(name, known)}"])
     file: Path = found[0].spec.file

@@ -146,10 +146,7 @@ def test_analysis_needs_no_torch():
 
 
 def test_the_core_names_no_component():
-    """Except in the table of old names, which records of version 0.1 need wherever they are read."""
     for path in CORE:
-        if path == ROOT / "sslbench/old_names.py":
-            continue
         text = re.sub(r'""".*?"""', "", path.read_text(), flags=re.DOTALL)
         words = set(re.findall(r"[a-z0-9]+", text.lower()))
         assert not words & set(NAMED), (path, words & set(NAMED))

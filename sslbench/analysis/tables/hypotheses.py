@@ -7,7 +7,7 @@ A hypothesis is written down before anything runs. Its verdict is 'holds', 'fail
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sslbench.analysis.statistics.signed_rank_test import signed_rank_p
 from sslbench.analysis.tables.selection import DEFAULT_FACT, SCORE_FACTS, UNITS, as_int, estimates, select
+from sslbench.api.settings import setting, setting_from
 
 Place = Mapping[str, str | int | float | tuple[str | int | float, ...]]
 MIN_FOLDS_FOR_SPREAD = 3
@@ -33,13 +34,21 @@ class Hypothesis:
     standard deviations over folds are compared instead of the scores.
     """
 
-    claim: str = ""
-    greater: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
-    lesser: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
-    where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
-    versus: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
-    by: tuple[str, ...] = ()
-    statistic: Literal["mean", "spread"] = "mean"
+    claim: str = setting("", "Claim in words.")
+    greater: Place = setting_from(
+        dict, "Facts or axes of the scores that the claim expects to be greater.", old_names=("more",)
+    )
+    lesser: Place = setting_from(dict, "Facts or axes of the scores that they exceed.", old_names=("less",))
+    where: Place = setting_from(dict, "Facts or axes that both sides have in common.")
+    versus: Place = setting_from(
+        dict, "Facts or axes where the difference is smaller ({}: compare no differences).", old_names=("than",)
+    )
+    by: tuple[str, ...] = setting(
+        (), "Facts or axes; the claim is judged for each of their values.", old_names=("each",)
+    )
+    statistic: Literal["mean", "spread"] = setting(
+        "mean", "Compare means, or standard deviations over folds.", old_names=("of",)
+    )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sslbench.api.errors import RequestError
 from sslbench.api.targets import Labels, TargetName
 from sslbench.convert import convert, to_plain
-from sslbench.results.old_records import upgrade_settings
+from sslbench.results.old_records import installed_catalog, upgrade_settings
 
 SCHEMA = 1
 SUITES = "suites"
@@ -148,7 +148,7 @@ def _rename_settings(tree: Any) -> Any:
     if not isinstance(tree, dict) or not isinstance(protocols := tree.get("protocols"), dict):
         return tree
     renamed = {
-        name: {**values, "settings": upgrade_settings(values["settings"], f"protocol/{name}")}
+        name: {**values, "settings": upgrade_settings(values["settings"], "protocol", name, installed_catalog())}
         for name, values in protocols.items()
         if isinstance(values, dict) and isinstance(values.get("settings"), dict)
     }

@@ -16,6 +16,7 @@ from sslbench.api import Citation, DatasetCard, hookimpl
 from sslbench.api.errors import RequestError
 from sslbench.api.ranges import PositiveInt
 from sslbench.api.references import Published, ReferenceSpec
+from sslbench.api.settings import setting
 from sslbench.catalog.discovery import PluginEntry, discover, installed_entries
 from sslbench.catalog.facts import Origin
 from sslbench.catalog.rules import broken_rules
@@ -147,6 +148,20 @@ def test_types_that_specs_import_for_type_checkers_only_are_not_checked():
         "'simclr': views=3: must be a function",
         "'simclr': baseline=no: must be true or false",
         "'simclr': recipes=[r]: r must be Recipe",
+    ]
+
+
+@pytest.mark.parametrize("old_names", ["depth", ("depth", "width")])
+def test_old_names_of_a_setting_are_a_tuple_of_names_that_no_setting_has(old_names):
+    @dataclasses.dataclass(frozen=True)
+    class Config:
+        height: int = setting(1, "Height.", old_names=old_names)
+        width: int = setting(1, "Width.", old_names=("breadth",))
+
+    (method,) = [one for one in discover(installed_entries()).all("method") if one.name == "simclr"]
+    spec = dataclasses.replace(method.spec, config=Config, smoke=Config())
+    assert list(broken_rules("method", spec)) == [
+        f"'simclr': old_names={old_names!r} of setting 'height' is not a tuple of names that no setting has"
     ]
 
 

@@ -9,8 +9,8 @@ import pytest
 from sslbench.results.record import Record, decode
 
 
-def old_record(**fields) -> Record:
-    """Read a record of schema 1 that has these fields."""
+def old_values(**fields) -> dict:
+    """Return the tree of a record of schema 1 that has these fields."""
     component = {"name": "own", "version": 1, "from": "other 1.0", "settings": {}}
     values = {
         "schema": 1, "run": "r", "status": "done", "reason": "", "method": {**component, "takes_target": False},
@@ -18,7 +18,12 @@ def old_record(**fields) -> Record:
         "settings": {"train": {"batch": 64, "warmup": 2}}, "request": {}, "scores": [], "classes": [], "recipe": "none",
         "seeds": [0], "folds": [0], "test_share": 0.2, "versions": {},
     }  # fmt: skip
-    return decode(json.dumps({**values, **fields}).encode())
+    return {**values, **fields}
+
+
+def old_record(**fields) -> Record:
+    """Read a record of schema 1 that has these fields."""
+    return decode(json.dumps(old_values(**fields)).encode())
 
 
 def component(name: str, **settings) -> dict:

@@ -45,6 +45,7 @@ def sslbench_augmentations() -> Iterable[AugmentationSpec]:
     yield AugmentationSpec(
         name="mismatched-pairs",
         random_key="strangers",
+        old_names=("strangers",),
         version=1,
         summary="negative control: cross-modal, with each image paired with another particle's profile",
         citation=CROSS_MODAL,

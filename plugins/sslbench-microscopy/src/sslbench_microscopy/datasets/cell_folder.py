@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from sslbench.api import DatasetCard, DatasetSpec, Dependency, PositiveInt, Range, hookimpl, setting
 from sslbench.api.files import name_folder
-from sslbench.api.image_options import Channels, IntensityRange, Pages
+from sslbench.api.image_options import Channels, IntensityRange, Pages, channels_setting
 from sslbench_microscopy.citations import BIAS_STUDY
 
 LARGEST = 4096
@@ -41,12 +41,12 @@ class CellFolderConfig:
         "auto", "Table of paths, classes and splits (auto: search for one; none: ignore tables).", names_file=True
     )
     copies: Literal["keep", "drop"] = setting("keep", "Identical files: keep them all, or drop all but one.")
-    channels: Channels = setting("auto", "auto, gray, color, or the channels to read, counted from 0.")
+    channels: Channels = channels_setting("auto", "auto, gray, color, or the channels to read, counted from 0.")
     pages: Pages = setting(None, "Pages of multi-page files to read (null: files of one page only).")
     intensity_range: IntensityRange = setting(
         "percentiles", "Range of images of more than 8 bits: percentiles of the dataset, full, or two numbers."
     )
-    min_class_samples: PositiveInt = setting(1, "Classes with fewer images are left out.")
+    min_class_samples: PositiveInt = setting(1, "Classes with fewer images are left out.", old_names=("minimum",))
     classes: tuple[str, ...] = setting((), "Classes to read (empty: all).")
     side: Annotated[int, Range(at_least=0, at_most=LARGEST)] = setting(
         196, "Side of the square on which each cell is placed without resizing, in pixels (0: images stay as they are)."

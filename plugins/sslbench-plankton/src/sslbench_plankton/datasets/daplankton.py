@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl, setting
-from sslbench.api.image_options import GrayOrColor
+from sslbench.api.image_options import GrayOrColor, channels_setting
 from sslbench_plankton.citations import DAPLANKTON
 
 PARTS = ("lab/ifcb", "lab/cs", "lab/fc", "sea/ifcb", "sea/cs")
@@ -78,7 +78,7 @@ class DaplanktonConfig:
     joined: bool = setting(
         False, "Offer the parts lab and sea with all instruments and a column `instrument` for splits.transfer."
     )
-    channels: GrayOrColor = setting("gray", "gray converts to gray as the study does; color keeps the color.")
+    channels: GrayOrColor = channels_setting("gray", "gray converts to gray as the study does; color keeps the color.")
 
 
 def counts() -> Mapping[str, Mapping[str, int]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl, setting
-from sslbench.api.image_options import GrayOrColor
+from sslbench.api.image_options import GrayOrColor, channels_setting
 from sslbench_plankton.citations import PLANKTON_SET
 
 INSIDE = {"labeled": "train", "unlabeled": "test"}
@@ -23,7 +23,7 @@ class KagglePlanktonConfig:
     root: Path | None = setting(
         None, "Folder or zip file of the dataset (null: search the usual folders; see sslbench data where)."
     )
-    channels: GrayOrColor = setting("gray", "gray converts to gray as the study does; color keeps the color.")
+    channels: GrayOrColor = channels_setting("gray", "gray converts to gray as the study does; color keeps the color.")
 
 
 def parts(config: KagglePlanktonConfig) -> tuple[str, ...]:

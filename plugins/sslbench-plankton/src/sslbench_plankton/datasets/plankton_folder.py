@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from sslbench.api import DatasetCard, DatasetSpec, Dependency, PositiveInt, hookimpl, setting, setting_from
 from sslbench.api.files import name_folder
-from sslbench.api.image_options import GrayOrColor, Pages
+from sslbench.api.image_options import GrayOrColor, Pages, channels_setting
 from sslbench_plankton.citations import PLANKTON_MAE
 
 PASSED = ("root", "levels", "skip", "table", "time", "copies", "channels", "pages", "min_class_samples")
@@ -33,9 +33,9 @@ class PlanktonFolderConfig:
     columns: Mapping[str, str] = setting_from(dict, "Further columns of the table to keep: name to column.")
     time: str = setting("", "Pattern of the time in file names, such as D%Y%m%dT%H%M%S ('': none).")
     copies: Literal["keep", "drop"] = setting("keep", "Identical files: keep them all, or drop all but one.")
-    channels: GrayOrColor = setting("gray", "gray converts to gray as the study does; color keeps the color.")
+    channels: GrayOrColor = channels_setting("gray", "gray converts to gray as the study does; color keeps the color.")
     pages: Pages = setting(None, "Pages of multi-page files to read (null: files of one page only).")
-    min_class_samples: PositiveInt = setting(1, "Classes with fewer images are left out.")
+    min_class_samples: PositiveInt = setting(1, "Classes with fewer images are left out.", old_names=("minimum",))
 
 
 def uses(config: PlanktonFolderConfig) -> Mapping[str, Dependency]:

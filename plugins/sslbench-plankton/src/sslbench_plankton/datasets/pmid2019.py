@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl, setting
-from sslbench.api.image_options import GrayOrColor
+from sslbench.api.image_options import GrayOrColor, channels_setting
 from sslbench_plankton.citations import PMID
 
 
@@ -23,7 +23,7 @@ class PmidConfig:
     )
     images: str = setting("JPEGImages", "Folder of the images below `root`.")
     annotations: str = setting("Annotations", "Folder of the boxes below `root`.")
-    channels: GrayOrColor = setting("gray", "gray converts to gray as the study does; color keeps the color.")
+    channels: GrayOrColor = channels_setting("gray", "gray converts to gray as the study does; color keeps the color.")
 
 
 @hookimpl

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl, setting
-from sslbench.api.image_options import GrayOrColor
+from sslbench.api.image_options import GrayOrColor, channels_setting
 from sslbench_plankton.citations import SYKE_IFCB
 
 
@@ -21,7 +21,7 @@ class SykeIfcbConfig:
     root: Path | None = setting(
         None, "Folder or zip file of the dataset (null: search the usual folders; see sslbench data where)."
     )
-    channels: GrayOrColor = setting("gray", "gray converts to gray as the study does; color keeps the color.")
+    channels: GrayOrColor = channels_setting("gray", "gray converts to gray as the study does; color keeps the color.")
 
 
 @hookimpl

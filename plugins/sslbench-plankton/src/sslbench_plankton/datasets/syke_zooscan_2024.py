@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sslbench.api import DatasetCard, DatasetSpec, Modality, NonNegativeInt, hookimpl, setting
-from sslbench.api.image_options import GrayOrColor
+from sslbench.api.image_options import GrayOrColor, channels_setting
 from sslbench_plankton.citations import SYKE_ZOOSCAN
 
 
@@ -22,7 +22,7 @@ class SykeZooscanConfig:
         None, "Folder or zip file of the dataset (null: search the usual folders; see sslbench data where)."
     )
     legend: NonNegativeInt = setting(25, "Pixel rows that the legend takes; they are cut off.")
-    channels: GrayOrColor = setting("gray", "gray converts to gray as the study does; color keeps the color.")
+    channels: GrayOrColor = channels_setting("gray", "gray converts to gray as the study does; color keeps the color.")
 
 
 @hookimpl

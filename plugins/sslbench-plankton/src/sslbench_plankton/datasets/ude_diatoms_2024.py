@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl, setting
-from sslbench.api.image_options import GrayOrColor
+from sslbench.api.image_options import GrayOrColor, channels_setting
 from sslbench_plankton.citations import UDE_DIATOMS
 
 
@@ -25,7 +25,7 @@ class UdeDiatomsConfig:
     table: str = setting("", "CSV table of paths and classes below `root` ('': the published one).", names_file=True)
     image_column: str = setting("filename", "Column with the paths.")
     class_column: str = setting("taxon", "Column with the classes.")
-    channels: GrayOrColor = setting("gray", "gray converts to gray as the study does; color keeps the color.")
+    channels: GrayOrColor = channels_setting("gray", "gray converts to gray as the study does; color keeps the color.")
 
 
 @hookimpl

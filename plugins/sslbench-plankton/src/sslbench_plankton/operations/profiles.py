@@ -26,7 +26,7 @@ class BandDropConfig:
     """Settings of setting bands to 0."""
 
     p_band: Share = setting(0.05, "Probability of each band; at least one band is dropped.")
-    max_bands: PositiveInt = setting(4, "Most bands that are dropped.")
+    max_bands: PositiveInt = setting(4, "Most bands that are dropped.", old_names=("most",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from sslbench.api import Citation, DatasetCard, DatasetSpec, Modality, setting
+from sslbench.api.image_options import channels_setting
 
 PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
 CITATION = Citation(
@@ -21,7 +22,7 @@ class CifarConfig:
 
     root: Path | None = setting(None, "Folder with the files; by default, the usual places are searched.")
     download: bool = setting(True, "Download the files if they are not found.")
-    channels: Literal["color", "gray"] = setting("color", "Read color images, or gray ones (Rec. 601).")
+    channels: Literal["color", "gray"] = channels_setting("color", "Read color images, or gray ones (Rec. 601).")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from sslbench.api import (
     setting_from,
 )
 from sslbench.api.files import name_folder
-from sslbench.api.image_options import MAX_PIXELS, Channels, IntensityRange, Pages
+from sslbench.api.image_options import MAX_PIXELS, Channels, IntensityRange, Pages, channels_setting
 from sslbench_vision.datasets.file_times import make_expression
 
 AUTO = "auto"
@@ -61,7 +61,7 @@ class ImageFolderConfig:
     copies: Literal["keep", "drop"] = setting(
         "keep", "Keep identical files, or drop all but one, and all of those in two classes."
     )
-    channels: Channels = setting(
+    channels: Channels = channels_setting(
         "auto", "auto (gray if all files are gray), gray, color, or the numbers of channels to read."
     )
     pages: Pages = setting(None, "Page of multi-page files: a number, all (as channels), max or mean.")
@@ -70,7 +70,7 @@ class ImageFolderConfig:
         "Black and white of images above 8 bits: percentiles (0.1 and 99.9), minmax, type or two numbers.",
     )
     max_pixels: PositiveInt = setting(MAX_PIXELS, "Leave out images with more pixels.")
-    min_class_samples: PositiveInt = setting(1, "Leave out classes with fewer images.")
+    min_class_samples: PositiveInt = setting(1, "Leave out classes with fewer images.", old_names=("minimum",))
     classes: tuple[str, ...] = setting((), "Classes to use; empty: all.")
 
     def __post_init__(self) -> None:

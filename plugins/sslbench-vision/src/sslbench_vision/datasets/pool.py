@@ -45,7 +45,9 @@ class PoolConfig:
     )
     same_name: bool = setting(False, "Leave out images with the file name of an image of a target member.")
     match_size_without: tuple[str, ...] = setting(
-        (), "Members without which a pool would be smaller: draw as many images as it would have."
+        (),
+        "Members without which a pool would be smaller: draw as many images as it would have.",
+        old_names=("as_many_as_without",),
     )
 
     def __post_init__(self) -> None:

@@ -22,7 +22,9 @@ class BarlowTwinsConfig:
     out: PositiveInt = setting(8192, "Width of the projector's output.")
     off_diagonal: NonNegativeFloat = setting(0.005, "Weight of the off-diagonal terms of the loss.")
     scale: PositiveFloat = setting(1.0, "Factor of the whole loss.")
-    bias_lr: NonNegativeFloat = setting(1.0, "Learning rate of biases and norms, as a multiple of that of weights.")
+    bias_lr: NonNegativeFloat = setting(
+        1.0, "Learning rate of biases and norms, as a multiple of that of weights.", old_names=("bias_rate",)
+    )
 
 
 def views(config: BarlowTwinsConfig) -> Mapping[str, Role]:

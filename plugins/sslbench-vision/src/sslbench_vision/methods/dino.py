@@ -39,9 +39,11 @@ class DinoConfig:
     )
     teacher_temperature: PositiveFloat = setting(0.07, "Temperature of the teacher's softmax after its warm-up.")
     teacher_warmup_epochs: NonNegativeInt = setting(
-        30, "Epochs of linear warm-up of the teacher's temperature; 0: none."
+        30, "Epochs of linear warm-up of the teacher's temperature; 0: none.", old_names=("warmup",)
     )
-    center_momentum: Momentum = setting(0.9, "Momentum of the center of the teacher's outputs.")
+    center_momentum: Momentum = setting(
+        0.9, "Momentum of the center of the teacher's outputs.", old_names=("centre_momentum",)
+    )
     momentum: Momentum = setting(
         0.996, "Momentum of the teacher at the start; it changes to `final_momentum` by a cosine."
     )

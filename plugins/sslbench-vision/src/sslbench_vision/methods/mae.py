@@ -23,7 +23,9 @@ class MaeConfig:
     decoder_width: PositiveInt = setting(512, "Width of the decoder; a multiple of 4 and of `decoder_heads`.")
     decoder_heads: PositiveInt = setting(16, "Attention heads of the decoder.")
     normalize_patches: bool = setting(
-        True, "Reconstruct each patch after normalizing it by its own mean and deviation."
+        True,
+        "Reconstruct each patch after normalizing it by its own mean and deviation.",
+        old_names=("normalise_patches",),
     )
     fixed_positions: bool = setting(True, "Replace learned positions of the encoder by fixed sine-cosine positions.")
 

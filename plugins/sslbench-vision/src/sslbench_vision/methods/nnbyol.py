@@ -29,7 +29,9 @@ class NnbyolConfig:
     final_momentum: Momentum = setting(1.0, "Momentum of the momentum network at the end of training.")
     reduction: Literal["sum", "mean"] = setting("sum", "Add up or average the losses of the two directions.")
     queue: Annotated[int, Range(at_least=2)] = setting(98_304, "Size of the queue in embeddings.")
-    include_self: bool = setting(False, "Accept earlier embeddings of the same sample as its neighbor.")
+    include_self: bool = setting(
+        False, "Accept earlier embeddings of the same sample as its neighbor.", old_names=("own_neighbour",)
+    )
 
 
 def views(config: NnbyolConfig) -> Mapping[str, Role]:

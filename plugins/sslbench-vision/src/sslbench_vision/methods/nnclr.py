@@ -24,7 +24,9 @@ class NnclrConfig:
     predictor_hidden: PositiveInt = setting(4096, "Width of the predictor's hidden layer.")
     temperature: PositiveFloat = setting(0.1, "Temperature of the contrastive loss.")
     queue: Annotated[int, Range(at_least=2)] = setting(98_304, "Size of the queue in embeddings.")
-    include_self: bool = setting(False, "Accept earlier embeddings of the same sample as its neighbor.")
+    include_self: bool = setting(
+        False, "Accept earlier embeddings of the same sample as its neighbor.", old_names=("own_neighbour",)
+    )
 
 
 def views(config: NnclrConfig) -> Mapping[str, Role]:

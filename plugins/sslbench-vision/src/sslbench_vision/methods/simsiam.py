@@ -20,7 +20,11 @@ class SimsiamConfig:
     hidden: PositiveInt = setting(2048, "Width of the projector's hidden layers.")
     out: PositiveInt = setting(2048, "Width of the output of projector and predictor.")
     predictor_hidden: PositiveInt = setting(512, "Width of the predictor's bottleneck.")
-    constant_predictor_lr: bool = setting(True, "Keep the predictor's learning rate constant instead of scheduling it.")
+    constant_predictor_lr: bool = setting(
+        True,
+        "Keep the predictor's learning rate constant instead of scheduling it.",
+        old_names=("constant_predictor_rate",),
+    )
 
 
 def views(config: SimsiamConfig) -> Mapping[str, Role]:

@@ -15,7 +15,7 @@ class SupervisedConfig:
     """Settings of supervised training."""
 
     label_smoothing: Annotated[float, Range(at_least=0, below=1)] = setting(
-        0.1, "Label smoothing of the cross-entropy; 0: none. Not used for numbers."
+        0.1, "Label smoothing of the cross-entropy; 0: none. Not used for numbers.", old_names=("smoothing",)
     )
 
 

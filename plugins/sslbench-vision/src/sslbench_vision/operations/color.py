@@ -12,6 +12,7 @@ from sslbench_vision.citations import TORCHVISION
 from sslbench_vision.operations.image_range import check_unit_range
 
 IMPLEMENTATIONS = "sslbench_vision.operations.color_operation"
+OLD_NAMES = {"color-jitter": ("colour-jitter",), "grayscale": ("grey",), "solarize": ("solarise",)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,4 +62,5 @@ def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
             name=name, version=1, summary=summary, citation=TORCHVISION, config=config, smoke=config(),
             build=f"{IMPLEMENTATIONS}:{function}", layouts=frozenset({"image"}), random=config is ColorJitterConfig,
             check=accept_all if config is GrayConfig else check_unit_range,
+            old_names=OLD_NAMES.get(name, ()),
         )  # fmt: skip

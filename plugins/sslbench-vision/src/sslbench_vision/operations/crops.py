@@ -76,6 +76,7 @@ def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
         name="center-crop", version=1, summary="cut the middle and resize it", citation=TORCHVISION,
         config=CenterCropConfig, smoke=CenterCropConfig(),
         build="sslbench_vision.operations.crops_operation:CenterCrop", layouts=image, shapes=resize_shapes, random=False,
+        old_names=("centre-crop",),
     )  # fmt: skip
     yield OperationSpec(
         name="pad", version=1, summary="add a border and resize to the original size", citation=TORCHVISION,
