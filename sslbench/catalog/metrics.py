@@ -62,11 +62,9 @@ class MetricTable(Mapping[str, Metric]):
         """Return the head of a metric's column."""
         return self.find(name).title
 
-    def format(self, name: str, value: float) -> str:
-        """Format a value with the digits of its metric; that of an unknown metric with four digits or so."""
-        if self.is_known(name):
-            return self.find(name).format(value)
-        return f"{value:.{1 if abs(value) >= 10 else 3}f}"
+    def digits(self, name: str, value: float = 0.0) -> int:
+        """Return the decimal places of a metric in tables; for an unknown one, those for four digits or so of a value."""
+        return self.find(name).digits if self.is_known(name) or abs(value) < 10 else 1
 
     def is_shown(self, protocol: str, name: str) -> bool:
         """Return whether tables that name no metric show it under a protocol; a metric that is not installed is shown."""

@@ -13,12 +13,13 @@ import pandas as pd
 
 from sslbench.analysis.statistics.run_comparison import Comparison, compare_answers
 from sslbench.analysis.tables.selection import NOT_REQUESTED
+from sslbench.analysis.tables.study_frames import Points
+from sslbench.analysis.tables.text_tables import TextTable, format_mean, frame_table
 from sslbench.api.errors import RequestError
-from sslbench.api.files import write_atomically
 from sslbench.api.suggestions import did_you_mean
 from sslbench.catalog.metrics import MetricTable
 from sslbench.report.figures.class_effect_figures import draw_differences
-from sslbench.report.tables import EffectReport, ReportTable, markdown
+from sslbench.report.tables import EffectReport, save_table
 from sslbench.results.answers import TestAnswers, read_answers
 from sslbench.results.frames import Results
 from sslbench.results.record import Record
@@ -27,7 +28,6 @@ from sslbench.study.definition import ClassEffectSettings, Study
 EXTREMES = 5
 FIGURE = "* marks a difference with p < 0.05 by Holm over the classes of a column; recall less that of"
 Group = tuple[tuple[str, Any], ...]
-Points = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +70,9 @@ def name_effect_report(
     classes = pd.DataFrame([row for labels, found in compared for row in _class_rows(labels, found, by)])
     overall = pd.DataFrame([_overall_row(labels, found, by) for labels, found in compared])
     tables = (_overall_table(overall, by, request, reference), _class_table(classes, by, request, reference))
-    for name, frame in (("overall", overall), ("differences", classes)):
-        write_atomically(folder / f"{name}.csv", frame.to_csv(index=False).encode())
-    for table in tables:
-        write_atomically(folder / f"{table.name}.md", markdown(table.frame).encode())
+    save_table(folder, "overall", overall, tables[0])
+    save_table(folder, "differences", classes)
+    save_table(folder, "classes", tables[1].frame(), tables[1])
     draw_differences(classes, by, reference, folder / "differences")
     return EffectReport(tables=tables, figures=(("differences", f"{FIGURE} {reference}"),))
 
@@ -141,37 +140,33 @@ def _overall_row(labels: Mapping[str, Any], found: Comparison, by: Sequence[str]
     }  # fmt: skip
 
 
-def _overall_table(
-    overall: pd.DataFrame, by: Sequence[str], request: ClassEffectSettings, reference: str
-) -> ReportTable:
+def _overall_table(overall: pd.DataFrame, by: Sequence[str], request: ClassEffectSettings, reference: str) -> TextTable:
     shown = overall[list(by)].copy()
     for column in overall.columns:
         if column.endswith("_difference"):
             metric = column.removesuffix("_difference")
             halves = overall[f"{metric}_ci95_half_width"]
-            shown[metric.replace("_", " ")] = [
-                f"{gap:+.3f}" + ("" if pd.isna(half) else f" ±{half:.3f}")
-                for gap, half in zip(overall[column], halves, strict=True)
-            ]
+            pairs = zip(overall[column], halves, strict=True)
+            shown[metric.replace("_", " ")] = [format_mean(gap, half, sign="+") for gap, half in pairs]
     shown[["classes", "better", "worse", "test samples"]] = overall[["classes", "better", "worse", "test_samples"]]
     note = f"difference to {reference}; ± half-width of the 95 % interval over seeds and test samples; better, worse: classes"
     note += " whose recall differs with p < 0.05 by Holm over the classes of a row"
     title = f"{request.axis}: differences to {reference} ({request.protocol})"
-    return ReportTable(name="overall", title=title, frame=shown, labels=len(by), note=note)
+    return frame_table(shown, len(by), name="overall", title=title, note=note)
 
 
-def _class_table(classes: pd.DataFrame, by: Sequence[str], request: ClassEffectSettings, reference: str) -> ReportTable:
+def _class_table(classes: pd.DataFrame, by: Sequence[str], request: ClassEffectSettings, reference: str) -> TextTable:
     ordered = classes.sort_values([*by, "difference"], kind="stable")
     place = ordered.groupby(list(by), sort=False, dropna=False).cumcount()
     size = ordered.groupby(list(by), sort=False, dropna=False)["class"].transform("size")
     chosen = ordered[(place < EXTREMES) | (place >= size - EXTREMES)]
     shown = chosen[[*by, "class"]].assign(
-        recall=[f"{value:.3f}" for value in chosen["recall"]],
-        reference=[f"{value:.3f}" for value in chosen["reference_recall"]],
-        difference=[f"{value:+.3f}" for value in chosen["difference"]],
-        p=["–" if pd.isna(p) else f"{p:.3f}" for p in chosen["p_holm"]],
+        recall=list(map(format_mean, chosen["recall"])),
+        reference=list(map(format_mean, chosen["reference_recall"])),
+        difference=[format_mean(value, sign="+") for value in chosen["difference"]],
+        p=[format_mean(None if pd.isna(p) else p) for p in chosen["p_holm"]],
         **{"test samples": chosen["test_samples"]},
     )
     note = "p by Holm over the classes of a row; – for runs with one seed, as the variance over seeds is unknown"
     title = f"Classes with the largest differences to {reference}"
-    return ReportTable(name="classes", title=title, frame=shown, labels=len(by) + 1, note=note)
+    return frame_table(shown, len(by) + 1, name="classes", title=title, note=note)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,14 +13,15 @@ import pandas as pd
 from sslbench.analysis.statistics.class_trends import LEVEL, agreement, fit_class_trends, trend, trend_counts
 from sslbench.analysis.statistics.power import detection_rates
 from sslbench.analysis.statistics.shared_bias import shared_bias
-from sslbench.analysis.tables.selection import RUN_FACTS, classes_frame, select, study_frame
+from sslbench.analysis.tables.selection import RUN_FACTS, select
+from sslbench.analysis.tables.study_frames import Points, classes_frame, study_frame
+from sslbench.analysis.tables.text_tables import TextTable, format_mean, frame_table
 from sslbench.api.errors import RequestError
-from sslbench.api.files import write_atomically
 from sslbench.api.suggestions import did_you_mean
 from sslbench.catalog.metrics import MetricTable
 from sslbench.report.class_differences import name_effect_report
 from sslbench.report.figures.class_effect_figures import draw_counts, draw_curves
-from sslbench.report.tables import EffectReport, ReportTable, markdown
+from sslbench.report.tables import EffectReport, save_table
 from sslbench.results.frames import Results
 from sslbench.results.marks import with_marks
 from sslbench.study.definition import ClassEffectSettings, Study
@@ -37,7 +37,6 @@ FIGURES = (
     ("trends", "Number of classes that rise and fall, tested on seed means"),
 )
 HALF = "± half-width of the 95 % interval over seeds"
-Points = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,29 +81,25 @@ def estimate_effects(study: Study, results: Results, points: Points, request: Cl
     Raises RequestError if no finished run was evaluated with the protocol.
     """
     axes = [axis.name for axis in study.axes]
-    overall_scores = _select_scores(study_frame(results.scores, points, several=False), request, request.overall)
-    frame = overall_scores.assign(**{"class": overall_scores["dataset"]})
-    if request.source == "classes":
-        frame = _select_scores(
-            study_frame(classes_frame(results.classes), points, several=False), request, request.metric
-        )
+    tested_on = "class" if request.source == "classes" else "dataset"
+
+    def scores_of(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+        return _select_scores(study_frame(frame, points, several=False), request, metric)
+
+    overall = scores_of(results.scores, request.overall)
+    frame = overall.assign(**{"class": overall["dataset"]})
+    if tested_on == "class":
+        frame = scores_of(classes_frame(results.classes), request.metric)
     others = [axis for axis in axes if axis != request.axis and axis in frame]
-    separate = [
-        fact
-        for fact in (*RUN_FACTS, *others)
-        if fact != "method" and not (request.source == "datasets" and fact == "dataset")
-    ]
-    by = ("method", *dict.fromkeys(fact for fact in separate if frame[fact].nunique() > 1))
-    overall = fit_class_trends(overall_scores.assign(**{"class": "overall"}), request.axis, by)
-    confused = (
-        _confusion_shares(study_frame(results.confusions, points, several=False), request, by)
-        if request.source == "classes"
-        else pd.DataFrame()
-    )
-    pairs = fit_class_trends(confused, request.axis, by) if len(confused) else confused
+    separate = [fact for fact in dict.fromkeys((*RUN_FACTS, *others)) if fact not in ("method", tested_on)]
+    by = ("method", *(fact for fact in separate if frame[fact].nunique() > 1))
+    confusions = study_frame(results.confusions, points, several=False) if tested_on == "class" else pd.DataFrame()
+    confused = _confusion_shares(confusions, request, by)
     return ClassEffects(
-        classes=fit_class_trends(frame, request.axis, by), scores=frame, overall=overall, pairs=pairs, by=by
-    )
+        classes=fit_class_trends(frame, request.axis, by), scores=frame, by=by,
+        overall=fit_class_trends(overall.assign(**{"class": "overall"}), request.axis, by),
+        pairs=fit_class_trends(confused, request.axis, by) if len(confused) else confused,
+    )  # fmt: skip
 
 
 def _confusion_shares(confusions: pd.DataFrame, request: ClassEffectSettings, by: Sequence[str]) -> pd.DataFrame:
@@ -137,103 +132,74 @@ def _select_scores(frame: pd.DataFrame, request: ClassEffectSettings, metric: st
 
 def write_effects(
     effects: ClassEffects, request: ClassEffectSettings, folder: Path, rng: np.random.Generator
-) -> tuple[ReportTable, ...]:
+) -> tuple[TextTable, ...]:
     """Write tables and figures into `folder` and return the tables in reading order."""
-    by, classes = effects.by, effects.classes
-    counts = trend_counts(classes, by)
-    settings = int(classes["settings"].max())
+    by, source = effects.by, request.source.capitalize()
+    counts = trend_counts(effects.classes, by)
+    settings = int(effects.classes["settings"].max())
     min_p = 2 / math.factorial(min(settings, 20))
     note = "'expected' is the maximum number of trends by chance (bh, holm: the probability of any)"
     note += f"; by means and ranks, p is at least {min_p:.2g} for {settings} settings"
-    if min_p >= LEVEL:
-        note += ", so no trend can be significant"
-    tables = [
-        _overall(effects, request),
-        _report_table("trends", f"{request.source.capitalize()} that rise or fall with {request.axis}, by every test",
-                      counts, len(by) + 2, note),
-        _extreme_classes(effects, request),
-    ]  # fmt: skip
-    if len(effects.pairs):
-        tables.append(_extreme_pairs(effects, request))
-    methods = sorted(classes["method"].unique())
+    note += ", so no trend can be significant" if min_p >= LEVEL else ""
+    title = f"{source} that rise or fall with {request.axis}, by every test"
+    tables = [_report_table("trends", title, counts, len(by) + 2, note), _extreme_classes(effects, request)]
+    tables += [_extreme_pairs(effects, request)] if len(effects.pairs) else []
+    methods = sorted(effects.classes["method"].unique())
     if len(methods) > 1 and by == ("method",):
         shared = shared_bias(effects.scores, request.axis, methods, rng)
         note = "raw p < 0.05 of seed means; chance level from permuting each method's settings"
-        tables.append(
-            _report_table(
-                "shared",
-                f"{request.source.capitalize()} that change with {request.axis} for several methods",
-                shared,
-                2,
-                note,
-            )
-        )
+        title = f"{source} that change with {request.axis} for several methods"
+        tables.append(_report_table("shared", title, shared, 2, note))
     if effects.classes["seeds"].max() > 1:
         tables.append(_power(effects, request, rng))
-    for name, frame in (
-        ("responses", classes),
-        ("overall", effects.overall),
-        ("mistaken", effects.pairs),
-        *((table.name, table.frame) for table in tables[1:]),
-    ):
-        write_atomically(folder / f"{name}.csv", frame.to_csv(index=False).encode())
+    overall = _overall(effects, request)
+    save_table(folder, "overall", effects.overall, overall)
+    save_table(folder, "responses", effects.classes)
+    save_table(folder, "mistaken", effects.pairs)
     for table in tables:
-        write_atomically(folder / f"{table.name}.md", markdown(table.frame).encode())
+        save_table(folder, table.name, table.frame(), table)
     draw_curves(effects.scores, effects.classes, by, request.axis, request.score.replace("_", " "), folder / "curves")
     draw_counts(counts, by, request.basis, request.source, folder / "trends")
-    return tuple(tables)
+    return (overall, *tables)
 
 
 def _write_agreement(
     effects: ClassEffects, other: ClassEffects, request: ClassEffectSettings, folder: Path
-) -> ReportTable:
+) -> TextTable:
     """Write how many classes have the same trend by both protocols (arXiv 2304.11718, appendix Table 1)."""
     frame = agreement(effects.classes, other.classes, effects.by, request.basis, request.correction)
-    names = {
-        f"descending_{order}": f"falling by {name}"
-        for order, name in (("first", request.protocol), ("second", request.compare_protocol))
-    }
+    protocols = {"descending_first": request.protocol, "descending_second": request.compare_protocol}
+    names = {column: f"falling by {protocol}" for column, protocol in protocols.items()}
     shown = frame.rename(columns={**names, "same": "same trend"})
     title = f"Trends by {request.protocol} and by {request.compare_protocol}"
     note = f"share of all classes with the same trend; trends by {request.basis}, {request.correction}"
     table = _report_table("agreement", title, shown, len(effects.by), note)
-    write_atomically(folder / "agreement.csv", shown.to_csv(index=False).encode())
-    write_atomically(folder / "agreement.md", markdown(table.frame).encode())
+    save_table(folder, table.name, shown, table)
     return table
 
 
-def _power(effects: ClassEffects, request: ClassEffectSettings, rng: np.random.Generator) -> ReportTable:
+def _power(effects: ClassEffects, request: ClassEffectSettings, rng: np.random.Generator) -> TextTable:
     """Tabulate the power of such a sweep: how often a gain is detected, at the measured noise over seeds."""
     by = [*effects.by, "class", request.axis]
     noise = float(effects.scores.groupby([*by, "seed"])["value"].mean().groupby(by).std(ddof=1).median())
     seeds, classes = int(effects.classes["seeds"].max()), int(effects.classes["class"].nunique())
-    rows = []
+    changed, rows = max(1, classes // 2), []
     for settings in dict.fromkeys((int(effects.classes["settings"].max()), *SWEEPS)):
         for gain in GAINS if noise > 0 else ():
-            changed = max(1, classes // 2)
             shares = detection_rates(settings, seeds, gain, rng, noise=noise, classes=classes, moved=changed)
             chosen = shares[(shares["basis"] == request.basis) & (shares["correction"] == request.correction)].iloc[0]
-            rows.append(
-                {
-                    "settings": settings,
-                    "seeds": seeds,
-                    "gain": gain,
-                    "power": chosen["power"],
-                    "false_positives": chosen["false"],
-                }
-            )
+            rows.append([settings, seeds, gain, chosen["power"], chosen["false"]])
+    frame = pd.DataFrame(rows, columns=["settings", "seeds", "gain", "power", "false_positives"])
     title = "Statistical power by number of settings"
     note = (
         f"power: share detected of classes that gain this much from the first to the last setting; false_positives: share of "
         f"unchanged classes with a trend; simulated 50 times: half of {classes} "
         f" {request.source} change, measured noise {noise:.3f}; {request.basis}, {request.correction}"
     )
-    return _report_table(
-        "power", title, pd.DataFrame(rows, columns=["settings", "seeds", "gain", "power", "false_positives"]), 2, note
-    )
+    return _report_table("power", title, frame, 2, note)
 
 
-def _overall(effects: ClassEffects, request: ClassEffectSettings) -> ReportTable:
+def _overall(effects: ClassEffects, request: ClassEffectSettings) -> TextTable:
     """Tabulate the range of overall accuracy over the settings, next to the ranges of the classes."""
     ranges = effects.classes.assign(range=effects.classes["highest"] - effects.classes["lowest"])
     spread = ranges.groupby(list(effects.by), dropna=False, sort=False)["range"].agg(["median", "max"]).reset_index()
@@ -245,16 +211,11 @@ def _overall(effects: ClassEffects, request: ClassEffectSettings) -> ReportTable
         p=_as_text(frame["p_means"]), median_class_range=_as_text(frame["median"]), max_class_range=_as_text(frame["max"]),
     )  # fmt: skip
     note = "range: highest minus lowest seed mean over the settings, of overall accuracy and of the classes (median, maximum)"
-    return _report_table(
-        "overall",
-        f"Overall accuracy and its {request.source} over {request.axis} ({request.protocol})",
-        shown,
-        len(effects.by),
-        note,
-    )
+    title = f"Overall accuracy and its {request.source} over {request.axis} ({request.protocol})"
+    return _report_table("overall", title, shown, len(effects.by), note)
 
 
-def _extreme_classes(effects: ClassEffects, request: ClassEffectSettings) -> ReportTable:
+def _extreme_classes(effects: ClassEffects, request: ClassEffectSettings) -> TextTable:
     """Tabulate the classes that fall and rise most in every group."""
     note = f"change of {request.score} {ALONG} {HALF}; trend by {request.basis}, {request.correction}"
     frame = _extremes(effects.classes, effects, request)
@@ -263,7 +224,7 @@ def _extreme_classes(effects: ClassEffects, request: ClassEffectSettings) -> Rep
     )
 
 
-def _extreme_pairs(effects: ClassEffects, request: ClassEffectSettings) -> ReportTable:
+def _extreme_pairs(effects: ClassEffects, request: ClassEffectSettings) -> TextTable:
     """Tabulate the pairs of classes whose confusion falls and rises most with the setting."""
     note = (
         f"change of the share of the first predicted as the second {ALONG} {HALF}; pairs from 2 %; {request.correction}"
@@ -282,7 +243,7 @@ def _extremes(classes: pd.DataFrame, effects: ClassEffects, request: ClassEffect
     chosen = judged.loc[rank.index[(rank < EXTREMES) | (rank >= size - EXTREMES)]]
     chosen = chosen.sort_values([*by, "slope_seeds"], kind="stable")
     pairs = zip(span * chosen["slope_seeds"], span * chosen["slope_seeds_ci95_half_width"], strict=True)
-    gain = [f"{mean:+.3f}" + ("" if np.isnan(half) else f" ±{half:.3f}") for mean, half in pairs]
+    gain = [format_mean(mean, half, sign="+") for mean, half in pairs]
     return chosen[[*by, "class"]].assign(
         mean=_as_text(chosen["mean"]), pearson=_as_text(chosen["pearson"]), p=_as_text(chosen["p_means"]),
         p_bh=_as_text(chosen["p_means_bh"]), change=gain, p_seeds=_as_text(chosen["p_seeds"]),
@@ -294,6 +255,6 @@ def _as_text(values: pd.Series) -> list[str]:
     return [f"{value:.3f}" for value in values]
 
 
-def _report_table(name: str, title: str, frame: pd.DataFrame, labels: int, note: str) -> ReportTable:
+def _report_table(name: str, title: str, frame: pd.DataFrame, labels: int, note: str) -> TextTable:
     shown = frame.assign(**{n: _as_text(frame[n]) for n in frame.columns[labels:] if frame[n].dtype.kind == "f"})
-    return ReportTable(name=name, title=title, frame=shown, labels=labels, note=note)
+    return frame_table(shown, labels, name=name, title=title, note=note)

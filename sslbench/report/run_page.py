@@ -10,17 +10,25 @@ from pathlib import Path
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader
-from rich.table import Table
-from rich.text import Text
 
 from sslbench.analysis.statistics.accuracy import AnswersByRun
 from sslbench.analysis.tables.best_row import BestRow, find_best_row, own_settings
-from sslbench.analysis.tables.run_tables import RunRow, class_rows, default_answers, label_rows, make_rows
+from sslbench.analysis.tables.cost_tables import PAIR, confusion_shares
+from sslbench.analysis.tables.run_tables import (
+    ClassRow,
+    LabelRow,
+    RunRow,
+    class_rows,
+    default_answers,
+    label_rows,
+    make_rows,
+)
+from sslbench.analysis.tables.text_tables import TextTable, format_estimate, lay_out
 from sslbench.analysis.tables.verdicts import judge_rows
 from sslbench.api.files import write_atomically
 from sslbench.catalog.metrics import MetricTable
-from sslbench.report.console.terminal import cell, results_table
-from sslbench.report.console.verdicts import coverage_lines, results_title, verdict_table, verdict_title
+from sslbench.report.console.terminal import results_table
+from sslbench.report.console.verdicts import coverage_lines, results_title, verdict_table
 from sslbench.report.coverage import describe_coverage
 from sslbench.report.figures.run_images import (
     Misclassified,
@@ -32,7 +40,7 @@ from sslbench.report.figures.run_images import (
 )
 from sslbench.results.answers import read_answers
 from sslbench.results.frames import Results
-from sslbench.results.marks import marks_of, with_marks
+from sslbench.results.marks import joined_names, marked_method
 from sslbench.results.record import Record, encode
 from sslbench.results.store import Store
 
@@ -49,16 +57,6 @@ SOURCE = re.compile(r'<meta name="sslbench-source" content="([0-9a-f]+)">')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PageTable:
-    """A table as text: its title, headers, rows, and how many of its first columns are names."""
-
-    title: str
-    headers: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    labels: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Confusions:
     """Shares of a class's samples by predicted class: a matrix (text, color step) and the largest off-diagonal shares."""
 
@@ -72,11 +70,11 @@ class DatasetPage:
     """Content of a page for one dataset; `best` names the method that is shown in detail, under `protocol`."""
 
     name: str
-    verdicts: PageTable | None
+    verdicts: TextTable | None
     best: str
     protocol: str
-    classes: PageTable | None
-    labels: PageTable | None
+    classes: TextTable | None
+    labels: TextTable | None
     confusions: Confusions | None
     misclassified: Sequence[Misclassified]
     inputs: Sequence[ShownInput]
@@ -105,7 +103,7 @@ def write_run_page(results: Results, metrics: MetricTable) -> Path | None:
     page = template.render(
         source=source.hexdigest(),
         title=results_title(rows),
-        table=as_page_table("", results_table(rows, metrics)),
+        table=results_table(rows, metrics),
         notes=list(coverage_lines(rows)),
         datasets=[_dataset_page(results, store, rows, name, answers, metrics) for name in names],
         coverage=describe_coverage(results.records),
@@ -116,15 +114,6 @@ def write_run_page(results: Results, metrics: MetricTable) -> Path | None:
     )
     write_atomically(path, page.encode())
     return path
-
-
-def as_page_table(title: str, table: Table) -> PageTable:
-    """Convert a table of the terminal to plain text; headers may have several lines."""
-    columns = [[Text.from_markup(str(value)).plain for value in column.cells] for column in table.columns]
-    headers = [Text.from_markup(str(column.header)).plain for column in table.columns]
-    numbers = [place for place, column in enumerate(table.columns) if column.justify == "right"]
-    labels = min(numbers, default=len(headers))
-    return PageTable(title=title, headers=headers, rows=list(zip(*columns, strict=True)), labels=labels)
 
 
 def _dataset_page(
@@ -142,8 +131,8 @@ def _dataset_page(
             misclassified = find_misclassified(store, shown.record, name, best.protocol, table)
     return DatasetPage(
         name=name,
-        verdicts=as_page_table(verdict_title(judged, name), verdict_table(judged, own)) if judged else None,
-        best=with_marks(shown.record.method["name"], marks_of(shown.record.method)),
+        verdicts=verdict_table(judged, own) if judged else None,
+        best=marked_method(shown.record.method),
         protocol="" if best is None else best.protocol,
         classes=None if best is None else _classes(own, best, answers),
         labels=None if best is None else _labels(own, best, metrics),
@@ -152,46 +141,40 @@ def _dataset_page(
     )  # fmt: skip
 
 
-def _classes(rows: Sequence[RunRow], best: BestRow, answers: AnswersByRun) -> PageTable | None:
+def _classes(rows: Sequence[RunRow], best: BestRow, answers: AnswersByRun) -> TextTable | None:
     """Tabulate the recall of every class by method, ordered from the lowest recall of the best row."""
-    by_row: list[tuple[str, Mapping[str, str]]] = []
+    order, columns = list[ClassRow](), list[tuple[str, dict[str, str]]]()
     for row in rows:
         own = default_answers(row.record, row.dataset, answers).get(best.protocol)
-        found = class_rows(row.record, row.dataset, best.protocol, own)
-        if found:
-            backbones = "+".join(backbone["name"] for backbone in row.record.backbones.values())
-            title = f"{with_marks(row.record.method['name'], marks_of(row.record.method))}\n{backbones}".strip()
-            by_row.append((title, {one.name: cell(one.recall) for one in found}))
-    own = default_answers(best.row.record, best.row.dataset, answers).get(best.protocol)
-    order = class_rows(best.row.record, best.row.dataset, best.protocol, own)
-    if not order:
-        return None
-    return PageTable(
-        title="",
-        headers=["class", "test samples", *(title for title, _ in by_row)],
-        rows=[
-            [one.name, f"{one.support:.0f}", *(cells.get(one.name, "–") for _, cells in by_row)] for one in order
-        ],
-        labels=1,
-    )  # fmt: skip
+        if found := class_rows(row.record, row.dataset, best.protocol, own):
+            title = f"{marked_method(row.record.method)}\n{joined_names(row.record.backbones.values())}".strip()
+            columns.append((title, {one.name: format_estimate(one.recall) for one in found}))
+            order = found if row is best.row else order
+    return _by_name("class", order, columns)
 
 
-def _labels(rows: Sequence[RunRow], best: BestRow, metrics: MetricTable) -> PageTable | None:
+def _labels(rows: Sequence[RunRow], best: BestRow, metrics: MetricTable) -> TextTable | None:
     """Tabulate every label or number by method and metric, in the order of the target."""
-    order = label_rows(best.row.record, best.row.dataset, best.protocol)
-    if not order:
-        return None
-    headers, columns = list[str](), list[Mapping[str, str]]()
+    columns = list[tuple[str, dict[str, str]]]()
     for row in rows:
         found = label_rows(row.record, row.dataset, best.protocol)
-        title = with_marks(row.record.method["name"], marks_of(row.record.method))
+        title = marked_method(row.record.method)
         for metric in dict.fromkeys(metric for one in found for metric in one.scores):
-            headers.append(f"{title}\n{metrics.title(metric)}")
-            columns.append({one.name: cell(one.scores[metric]) for one in found if metric in one.scores})
-    return PageTable(
-        title="", headers=["name", "test samples", *headers], labels=1,
-        rows=[[one.name, f"{one.support:.0f}", *(own.get(one.name, "–") for own in columns)] for one in order],
-    )  # fmt: skip
+            cells = {one.name: format_estimate(one.scores[metric]) for one in found if metric in one.scores}
+            columns.append((f"{title}\n{metrics.title(metric)}", cells))
+    return _by_name("name", label_rows(best.row.record, best.row.dataset, best.protocol), columns)
+
+
+def _by_name(
+    head: str, order: Sequence[ClassRow | LabelRow], columns: Sequence[tuple[str, Mapping[str, str]]]
+) -> TextTable | None:
+    """Lay out columns of cells by class, label or number; None if there are none of these."""
+    heads = {-1: "test samples", **{place: title for place, (title, _) in enumerate(columns)}}
+    rows = []
+    for one in order:
+        known = {place: own[one.name] for place, (_, own) in enumerate(columns) if one.name in own}
+        rows.append(([one.name], {-1: f"{one.support:.0f}", **known}))
+    return lay_out([head], heads, rows) if rows else None
 
 
 def _confusions(results: Results, best: BestRow) -> Confusions | None:
@@ -205,15 +188,12 @@ def _confusions(results: Results, best: BestRow) -> Confusions | None:
     ]  # fmt: skip
     if chosen.empty:
         return None
-    counts = chosen.groupby(["class", "predicted_class"], sort=True)["count"].sum()
-    shares = (counts / counts.groupby("class").transform("sum")).rename("share").reset_index()
+    shares = confusion_shares(chosen)
     names = sorted({*shares["class"], *shares["predicted_class"]})
-    wrong = shares[shares["class"] != shares["predicted_class"]].sort_values(
-        ["share", "class", "predicted_class"], ascending=[False, True, True]
-    )
-    wrong = wrong[wrong["share"] > 0]
+    wrong = shares[(shares["class"] != shares["predicted_class"]) & (shares["share"] > 0)]
+    wrong = wrong.sort_values(["share", *PAIR], ascending=[False, True, True])[:MAX_CONFUSIONS]
     matrix = _matrix(shares, names) if len(names) <= MAX_MATRIX_CLASSES else []
-    listed = [(str(a), str(b), float(share)) for a, b, share in wrong[:MAX_CONFUSIONS].itertuples(index=False)]
+    listed = [(str(a), str(b), float(share)) for a, b, share in wrong[[*PAIR, "share"]].itertuples(index=False)]
     return Confusions(names=names, matrix=matrix, listed=listed)
 
 

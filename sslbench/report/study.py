@@ -11,17 +11,12 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
+from sslbench.analysis.tables.estimates import estimates
 from sslbench.analysis.tables.hypotheses import HypothesisVerdict, judge_hypothesis
 from sslbench.analysis.tables.published import PublishedComparison
-from sslbench.analysis.tables.selection import (
-    DEFAULT_FACT,
-    NOT_REQUESTED,
-    SCORE_FACTS,
-    add_labels,
-    cell,
-    estimates,
-    select,
-)
+from sslbench.analysis.tables.selection import DEFAULT_FACT, NOT_REQUESTED, SCORE_FACTS, select
+from sslbench.analysis.tables.study_frames import Points, add_labels
+from sslbench.analysis.tables.text_tables import TextTable, format_mean
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
 from sslbench.api.suggestions import did_you_mean
@@ -29,7 +24,7 @@ from sslbench.catalog.metrics import MetricTable
 from sslbench.report.class_effects import class_effect_report
 from sslbench.report.coverage import describe_coverage
 from sslbench.report.figures.study_figures import draw_figure
-from sslbench.report.tables import EffectReport, Frames, ReportTable, build_frames, make_table, markdown
+from sslbench.report.tables import EffectReport, Frames, build_frames, make_table, save_table
 from sslbench.results.frames import Results
 from sslbench.study.definition import Expected, FigureSettings, Study, TableSettings
 from sslbench.study.published import read_published
@@ -42,10 +37,10 @@ class Report:
     `coverage` describes classes without training or test samples, and samples left out.
     """
 
-    tables: tuple[ReportTable, ...]
+    tables: tuple[TextTable, ...]
     figures: tuple[tuple[str, str], ...]
-    expected: pd.DataFrame
-    hypotheses: pd.DataFrame
+    expected: TextTable
+    hypotheses: TextTable
     missing: tuple[str, ...]
     class_effects: Mapping[str, EffectReport]
     copied_figures: frozenset[str] = frozenset()
@@ -55,66 +50,48 @@ class Report:
 
 def find_unknown_names(study: Study) -> list[str]:
     """Return the problems of names in a study's tables, figures and hypotheses."""
-    known = (*SCORE_FACTS, *(axis.name for axis in study.axes), *study.dropped)
-    used: list[tuple[str, Sequence[str]]] = []
-    extra_names = {"classes": ("class",), "pools": ("member",), "labels": ("fold",)}
-    used += [
-        (
-            f"tables[{t.name}]",
-            [
-                n
-                for n in (*t.rows, *t.columns, *t.where, *filter(None, [t.aggregate_over]))
-                if n not in extra_names.get(t.source, ())
-            ],
-        )
+    axes = [axis.name for axis in study.axes]
+    known = (*SCORE_FACTS, *axes, *study.dropped)
+    own = {"classes": "class", "pools": "member", "labels": "fold"}
+    used: list[tuple[str, str, Sequence[str]]] = [
+        (f"tables[{t.name}]", own.get(t.source, ""), (*t.rows, *t.columns, *t.where, t.aggregate_over))
         for t in study.tables
     ]
     used += [
-        (
-            f"figures[{f.name}]",
-            [
-                n
-                for n in (*filter(None, (f.x, f.y, f.hue, f.panels)), *f.where)
-                if n not in extra_names.get(f.source, ())
-            ],
-        )
-        for f in study.figures
+        (f"figures[{f.name}]", own.get(f.source, ""), (f.x, f.y, f.hue, f.panels, *f.where)) for f in study.figures
     ]
-    used += [(f"expect[{place}]", tuple(e.where)) for place, e in enumerate(study.expect)]
-    used += [(f"hypotheses[{d.claim}]", d.names) for d in study.hypotheses]
-    unknown = [(where, name) for where, names in used for name in names if name not in known]
-    problems = [f"{where}: {name!r} is not an axis or a fact{did_you_mean(name, known)}" for where, name in unknown]
-    problems += [
-        f"figures[{f.name}].x: missing. Name an axis or a fact" for f in study.figures if not f.x and f.kind != "shown"
+    used += [(f"expect[{place}]", "", tuple(e.where)) for place, e in enumerate(study.expect)]
+    used += [(f"hypotheses[{d.claim}]", "", d.names) for d in study.hypotheses]
+    problems = [
+        f"{where}: {name!r} is not an axis or a fact{did_you_mean(name, known)}"
+        for where, extra, names in used
+        for name in names
+        if name not in (*known, extra, "")
     ]
-    problems += [
-        f"figures[{f.name}].file: missing. Name the figure of a run to copy"
-        for f in study.figures
-        if f.kind == "shown" and not f.file
-    ]
-    axes = [axis.name for axis in study.axes]
-    unknown_axes = [b.axis for b in study.class_effects if b.axis not in (*axes, *study.dropped)]
-    problems += [f"class_effects: {name!r} is not an axis{did_you_mean(name, axes)}" for name in unknown_axes]
-    problems += [
-        f"hypotheses[{d.claim}]: does not name a {name}, so all would be averaged. Add {name} to where"
-        for d in study.hypotheses
-        for name in ("protocol", "metric")
-        if name not in d.names
-    ]
-    problems += [
-        f"hypotheses[{d.claim}]: greater and lesser are both required"
-        for d in study.hypotheses
-        if not (d.greater and d.lesser)
-    ]
-    return problems + [
-        f"figures[{f.name}].y: a heat map requires it" for f in study.figures if f.kind == "heat" and not f.y
-    ]
+    for f in study.figures:
+        if f.kind == "shown":
+            problems += [] if f.file else [f"figures[{f.name}].file: missing. Name the figure of a run to copy"]
+        elif not f.x:
+            problems.append(f"figures[{f.name}].x: missing. Name an axis or a fact")
+        if f.kind == "heat" and not f.y:
+            problems.append(f"figures[{f.name}].y: a heat map requires it")
+    unknown = [b.axis for b in study.class_effects if b.axis not in (*axes, *study.dropped)]
+    problems += [f"class_effects: {name!r} is not an axis{did_you_mean(name, axes)}" for name in unknown]
+    for d in study.hypotheses:
+        missing = [name for name in ("protocol", "metric") if name not in d.names]
+        problems += [
+            f"hypotheses[{d.claim}]: does not name a {name}, so all would be averaged. Add {name} to where"
+            for name in missing
+        ]
+        if not (d.greater and d.lesser):
+            problems.append(f"hypotheses[{d.claim}]: greater and lesser are both required")
+    return problems
 
 
 def make_report(
     study: Study,
     results: Results,
-    points: Mapping[str, Sequence[Mapping[str, Any]]],
+    points: Points,
     folder: Path,
     metrics: MetricTable,
     published: tuple[PublishedComparison, ...] = (),
@@ -151,7 +128,7 @@ def make_report(
         tables=tuple(tables),
         figures=tuple((figure.name, figure.title) for figure in study.figures if figure.name not in undrawn),
         expected=compare_expected(frames, study.expect),
-        hypotheses=_write_hypotheses(verdicts, folder / "tables"),
+        hypotheses=_write_hypotheses(verdicts, metrics, folder / "tables"),
         missing=(*missing, *undrawn.values()),
         class_effects=class_effects,
         copied_figures=frozenset(figure.name for figure in study.figures if figure.kind == "shown"),
@@ -201,7 +178,7 @@ def default_table(study: Study, frame: pd.DataFrame, metrics: MetricTable) -> Ta
     return TableSettings(name="scores", rows=tuple(dict.fromkeys(rows)), where=where)
 
 
-def compare_expected(frames: Frames, expected: Sequence[Expected]) -> pd.DataFrame:
+def compare_expected(frames: Frames, expected: Sequence[Expected]) -> TextTable:
     """Compare expected numbers with the measured ones, within the stated margin."""
     rows, frame = [], frames.scores
     for number in expected:
@@ -209,28 +186,32 @@ def compare_expected(frames: Frames, expected: Sequence[Expected]) -> pd.DataFra
         measured, verdict = "–", "not run"
         if len(chosen):
             made = estimates(chosen.assign(all=""), ["all"], frames.variances).iloc[0]
-            measured = cell(made["mean"], made["ci95_half_width"])
+            digits = frames.metrics.digits(str(number.where.get("metric", "")), made["mean"])
+            measured = format_mean(made["mean"], made["ci95_half_width"], digits)
             verdict = "as expected" if abs(made["mean"] - number.value) <= number.within else "differs"
         condition = ", ".join(f"{name} {value}" for name, value in number.where.items())
-        wanted = f"{number.value:g} ±{number.within:g}"
-        rows.append(
-            {"scores": condition, "expected": wanted, "measured": measured, "verdict": verdict, "source": number.source}
-        )
-    return pd.DataFrame(rows)
+        rows.append([condition, f"{number.value:g} ±{number.within:g}", measured, verdict, number.source])
+    headers = ["scores", "expected", "measured", "verdict", "source"]
+    return TextTable(headers=headers, rows=rows, title="expected and measured")
 
 
-def _write_hypotheses(verdicts: Sequence[HypothesisVerdict], folder: Path) -> pd.DataFrame:
+def _write_hypotheses(verdicts: Sequence[HypothesisVerdict], metrics: MetricTable, folder: Path) -> TextTable:
     """Write the judged hypotheses as a table and return it as text."""
-    frame = pd.DataFrame([dataclasses.asdict(one) for one in verdicts])
-    if frame.empty:
-        return frame
-    write_atomically(folder / "directions.csv", frame.to_csv(index=False).encode())
-    gaps = ["–" if one.difference is None else cell(one.difference, one.ci95_half_width) for one in verdicts]
-    shown = frame[["claim", "place"]].assign(difference=gaps, unit=[f"{one.n} {one.unit}".strip() for one in verdicts])
-    shown["p (signed ranks)"] = ["–" if pd.isna(p) else f"{p:.3f}" for p in frame["p"]]
-    shown["verdict"] = frame["verdict"]
-    write_atomically(folder / "directions.md", markdown(shown).encode())
-    return shown
+    table = TextTable(
+        title="hypotheses: differences paired over folds and seeds, ± half-width of the 95 % interval",
+        headers=["claim", "place", "difference", "unit", "p (signed ranks)", "verdict"], labels=2,
+        rows=[
+            [
+                one.claim, one.place,
+                format_mean(one.difference, one.ci95_half_width, metrics.digits("", one.difference or 0.0)),
+                f"{one.n} {one.unit}".strip(), format_mean(one.p), one.verdict,
+            ]
+            for one in verdicts
+        ],
+    )  # fmt: skip
+    if verdicts:
+        save_table(folder, "directions", pd.DataFrame([dataclasses.asdict(one) for one in verdicts]), table)
+    return table
 
 
 def copy_run_figure(runs: pd.DataFrame, figure: FigureSettings, folder: Path) -> None:

@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from sslbench.analysis.statistics.accuracy import Accuracy, KnownVariance, known_variances
 from sslbench.analysis.tables.cost_tables import mean_costs, most_confused
+from sslbench.analysis.tables.estimates import deviations, estimates, paired_difference
 from sslbench.analysis.tables.published_columns import add_published, format_count, format_score, to_dicts
-from sslbench.analysis.tables.selection import (
-    DEFAULT_FACT,
-    add_labels,
-    add_unmeasured,
-    as_int,
-    cell,
-    classes_frame,
-    cross_table,
-    describe_fact,
-    deviations,
-    deviations_across,
-    disambiguate,
-    estimates,
-    expand_labels,
-    paired_difference,
-    select,
-    study_frame,
-)
+from sslbench.analysis.tables.selection import DEFAULT_FACT, describe_fact, expand_labels, select
+from sslbench.analysis.tables.study_frames import Points, add_labels, classes_frame, disambiguate, study_frame
+from sslbench.analysis.tables.text_tables import TextTable, add_unmeasured, cross_table, format_mean, frame_table, label
 from sslbench.api.files import write_atomically
 from sslbench.catalog.metrics import MetricTable
 from sslbench.results.answers import read_answers
@@ -40,21 +25,10 @@ from sslbench.study.definition import TableSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportTable:
-    """A table as text; its first `labels` columns name the rows, and `note` describes its numbers."""
-
-    name: str
-    title: str
-    frame: pd.DataFrame
-    labels: int
-    note: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EffectReport:
     """Tables of a class effect, and its figures: the name of each and its caption."""
 
-    tables: tuple[ReportTable, ...]
+    tables: tuple[TextTable, ...]
     figures: tuple[tuple[str, str], ...]
 
 
@@ -73,11 +47,12 @@ class Frames:
     published: pd.DataFrame | None
     scale: str
     variances: Mapping[Accuracy, KnownVariance]
+    metrics: MetricTable
 
 
 def build_frames(
     results: Results,
-    points: Mapping[str, Sequence[Mapping[str, Any]]],
+    points: Points,
     published: pd.DataFrame | None,
     scale: str,
     metrics: MetricTable,
@@ -109,10 +84,11 @@ def build_frames(
         variances=known_variances(
             {record.run: read_answers(results.root, record) for record in results.records}, metrics
         ),
+        metrics=metrics,
     )
 
 
-def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], folder: Path) -> ReportTable | None:
+def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], folder: Path) -> TextTable | None:
     """Write a table into `folder` and return it as text; None if no matching run is done."""
     rows = settings.rows or ("method",)
     if settings.source == "published":
@@ -129,21 +105,24 @@ def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], fol
     if chosen.empty:
         return None
     runs = disambiguate(chosen, by)
-    if settings.aggregate_over:
-        found = deviations_across(runs, by, settings.aggregate_over)
+    if settings.aggregate_over or settings.spread == "deviation":
+        found = deviations(runs, by, settings.aggregate_over)
     else:
-        found = deviations(runs, by) if settings.spread == "deviation" else estimates(runs, by, frames.variances)
+        found = estimates(runs, by, frames.variances)
     note = "; ".join([_note(settings, found), *_list_shown_facts(chosen, {*by, *settings.where})])
+    wanted = settings.where.get("metric", "")
+    metric = wanted if isinstance(wanted, str) else ""
     if frames.published is not None and not settings.against:
         fixed = {name: value for name, value in settings.where.items() if not isinstance(value, (list, tuple))}
         found = add_published(found, {**fixed, "scale": frames.scale}, frames.published)
-        found["cell"] = [format_score(row) for row in to_dicts(found)]
+        found["cell"] = [
+            format_score(row, frames.metrics.digits(row.get("metric", metric), row["mean"])) for row in to_dicts(found)
+        ]
     condition = {name: wanted for name, wanted in settings.where.items() if name in frames.absent}
     marked = add_marks(found, runs, by)
-    shown = add_unmeasured(
-        cross_table(marked, rows, settings.columns), rows, select(frames.absent, condition, [*DEFAULT_FACT])
-    )
-    return _write_table(settings, found.drop(columns="cell", errors="ignore"), shown, len(rows), note, folder)
+    table = cross_table(marked, rows, settings.columns, frames.metrics, metric)
+    shown = add_unmeasured(table, select(frames.absent, condition, [*DEFAULT_FACT]))
+    return _write_table(settings, found.drop(columns="cell", errors="ignore"), shown, note, folder)
 
 
 def add_marks(found: pd.DataFrame, runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -155,13 +134,8 @@ def add_marks(found: pd.DataFrame, runs: pd.DataFrame, by: Sequence[str]) -> pd.
     row_marks = [marks.get(tuple(map(str, key)), "") for key in found[list(by)].itertuples(index=False)]
     labels = zip(found[column], row_marks, strict=True)
     return found.assign(
-        **{column: [with_marks(_label(column, label), mark) if mark else label for label, mark in labels]}
+        **{column: [with_marks(label(column, value), mark) if mark else value for value, mark in labels]}
     )
-
-
-def _label(name: str, value: Any) -> str:
-    """Return a label as text, with a default for missing values."""
-    return str(DEFAULT_FACT.get(name, "–") if pd.isna(value) else as_int(value))
 
 
 def _note(settings: TableSettings, found: pd.DataFrame) -> str:
@@ -182,17 +156,24 @@ def _list_shown_facts(chosen: pd.DataFrame, named: Collection[str]) -> list[str]
     return [describe_fact(fact, value) for fact in facts for value in chosen[fact].dropna().unique()]
 
 
-def _published_table(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> ReportTable | None:
+def _published_table(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> TextTable | None:
     if frames.published is None:
         return None
     found = _rows_where(frames.published, settings)
     if found.empty:
         return None
-    cells = ["lost" if row["lost"] else cell(row["value"], row["spread"]) for row in to_dicts(found)]
+    cells = [
+        "lost"
+        if row["lost"]
+        else format_mean(row["value"], row["spread"], frames.metrics.digits(row["metric"], row["value"]))
+        for row in to_dicts(found)
+    ]
     by = [*dict.fromkeys((*rows, *settings.columns))]
     # several numbers of one cell, such as of two scales, are joined
     joined = found.assign(cell=cells).groupby(by, dropna=False, sort=False)["cell"].agg(" / ".join).reset_index()
-    return _write_table(settings, found, cross_table(joined, rows, settings.columns), len(rows), "as published", folder)
+    return _write_table(
+        settings, found, cross_table(joined, rows, settings.columns, frames.metrics), "as published", folder
+    )
 
 
 def _rows_where(frame: pd.DataFrame, settings: TableSettings) -> pd.DataFrame:
@@ -205,7 +186,7 @@ def _rows_where(frame: pd.DataFrame, settings: TableSettings) -> pd.DataFrame:
     return frame
 
 
-def _count_table(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> ReportTable | None:
+def _count_table(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> TextTable | None:
     frame = _rows_where(getattr(frames, settings.source), settings)
     if frame.empty:
         return None
@@ -223,12 +204,12 @@ def _count_table(frames: Frames, settings: TableSettings, rows: Sequence[str], f
     if frames.published is not None:
         found = add_published(found, {"metric": count, "scale": frames.scale}, frames.published, count)
         shown[count] = [format_count(row, f"{row[count]:,}") for row in to_dicts(found)]
-    return _write_table(settings, found, shown, len(rows), note, folder)
+    return _write_table(settings, found, frame_table(shown, len(rows)), note, folder)
 
 
 def _cost_or_confusion_table(
     frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path
-) -> ReportTable | None:
+) -> TextTable | None:
     """Make a table of training costs, or of the most frequent confusions."""
     by = list(rows)
     frame = frames.costs if settings.source == "costs" else frames.confusions()
@@ -247,14 +228,14 @@ def _cost_or_confusion_table(
         )
         note = "share of a class's predictions, over all seeds, folds and draws"
     for name in by:
-        shown[name] = [DEFAULT_FACT.get(name, "–") if pd.isna(value) else as_int(value) for value in shown[name]]
+        shown[name] = [label(name, value) for value in shown[name]]
     shown.columns = pd.Index([str(name).replace("_", " ") for name in shown.columns])
-    return None if found.empty else _write_table(settings, found, shown, len(by), note, folder)
+    return None if found.empty else _write_table(settings, found, frame_table(shown, len(by)), note, folder)
 
 
 def _label_count_table(
     frames: Frames, frame: pd.DataFrame, settings: TableSettings, rows: Sequence[str], folder: Path
-) -> ReportTable:
+) -> TextTable:
     by = [*dict.fromkeys((*rows, *settings.columns))]
     places = frame.drop_duplicates([*by, "dataset", "bank", "query", "fold"]).groupby(by, dropna=False, sort=False)
     found = places.agg(
@@ -267,26 +248,23 @@ def _label_count_table(
         cells = [format_count(row, text) for text, row in zip(cells, to_dicts(found), strict=True)]
     note = "labels per class and in total; minimum to maximum over classes and folds"
     if settings.columns:
-        shown = cross_table(found.assign(cell=cells), rows, settings.columns)
+        shown = cross_table(found.assign(cell=cells), rows, settings.columns, frames.metrics)
     else:
-        shown = found[[*rows]].astype(str).assign(labels=cells)
-    return _write_table(settings, found, shown, len(rows), note, folder)
+        shown = frame_table(found[[*rows]].assign(labels=cells), len(rows))
+    return _write_table(settings, found, shown, note, folder)
 
 
 def _span(low: int, high: int, thousands: str = "") -> str:
     return f"{low:{thousands}}" if low == high else f"{low:{thousands}} to {high:{thousands}}"
 
 
-def _write_table(
-    settings: TableSettings, found: pd.DataFrame, shown: pd.DataFrame, labels: int, note: str, folder: Path
-) -> ReportTable:
-    write_atomically(folder / f"{settings.name}.csv", found.to_csv(index=False).encode())
-    write_atomically(folder / f"{settings.name}.md", markdown(shown).encode())
-    return ReportTable(name=settings.name, title=settings.title, frame=shown, labels=labels, note=note)
+def _write_table(settings: TableSettings, found: pd.DataFrame, shown: TextTable, note: str, folder: Path) -> TextTable:
+    save_table(folder, settings.name, found, shown)
+    return replace(shown, name=settings.name, title=settings.title, note=note)
 
 
-def markdown(frame: pd.DataFrame) -> str:
-    """Format a frame of text as a Markdown table."""
-    lines = [[str(name).replace("|", "\\|") for name in frame.columns], ["---"] * len(frame.columns)]
-    lines += [[str(value).replace("|", "\\|") for value in row] for row in frame.itertuples(index=False)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+def save_table(folder: Path, name: str, numbers: pd.DataFrame, table: TextTable | None = None) -> None:
+    """Write numbers as CSV, and their table of text as Markdown."""
+    write_atomically(folder / f"{name}.csv", numbers.to_csv(index=False).encode())
+    if table is not None:
+        write_atomically(folder / f"{name}.md", table.markdown().encode())

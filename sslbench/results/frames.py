@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from sslbench.api.errors import SslbenchError
-from sslbench.results.marks import marks_of
+from sslbench.results.marks import joined_names, marks_of
 from sslbench.results.record import COSTS, ClassScore, LabelScore, Record, Score, decode
 from sslbench.results.shared import Evaluations, Mark, find_holders
 
@@ -269,13 +269,12 @@ def _training_marks(record: Record) -> dict[tuple[int, int, str], Mark]:
 
 def _head(record: Record) -> dict[str, Any]:
     """Return the columns that every row of a run has."""
-    backbone = "+".join(b["name"] for b in record.backbones.values())
-    augmentation = "+".join(a["name"] for a in record.augmentations) or "none"
     splits = record.settings["splits"]
     return {
-        "run": record.run, "method": record.method["name"], "backbone": backbone or "none", "status": record.status,
-        "augmentation": augmentation, "recipe": record.recipe, "pool": record.pool, "baseline": record.baseline,
-        "bank": splits["bank"], "query": splits["query"], "test_share": record.test_share,
+        "run": record.run, "method": record.method["name"],
+        "backbone": joined_names(record.backbones.values()) or "none", "status": record.status,
+        "augmentation": joined_names(record.augmentations) or "none", "recipe": record.recipe, "pool": record.pool,
+        "baseline": record.baseline, "bank": splits["bank"], "query": splits["query"], "test_share": record.test_share,
         "marks": marks_of(record.method),
     }  # fmt: skip
 

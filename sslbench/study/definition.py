@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sslbench.analysis.tables.hypotheses import Hypothesis
+from sslbench.analysis.tables.hypotheses import Hypothesis, Place
 from sslbench.analysis.tables.selection import SCORE_FACTS
 from sslbench.api.errors import RequestError
 from sslbench.api.ranges import AnyFloat, NonNegativeFloat, PositiveInt
@@ -63,9 +63,7 @@ class TableSettings:
     columns: tuple[str, ...] = setting(
         ("protocol", "metric"), "Facts of scores or axes of the study that form columns."
     )
-    where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = setting_from(
-        dict, "Facts or axes and the values to keep, such as {protocol: knn}."
-    )
+    where: Place = setting_from(dict, "Facts or axes and the values to keep, such as {protocol: knn}.")
     against: str = setting("", "Method to subtract from every other method, paired by seed ('': none).")
     limit: PositiveInt = setting(
         10, "Maximum number of confusions in the table, most frequent first.", old_names=("most",)
@@ -97,9 +95,7 @@ class FigureSettings:
     y: str = setting("", "Fact or axis on the y axis of a heat map.")
     hue: str = setting("", "Fact or axis that selects the color ('': one color).")
     panels: str = setting("", "Fact or axis with one panel per value ('': one panel).")
-    where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = setting_from(
-        dict, "Facts or axes and the values to keep, such as {protocol: knn}."
-    )
+    where: Place = setting_from(dict, "Facts or axes and the values to keep, such as {protocol: knn}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,9 +142,7 @@ class ClassEffectSettings:
 class Expected:
     """A number that the report compares with the mean of scores."""
 
-    where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = setting_from(
-        dict, "Facts or axes and the values of the scores to average."
-    )
+    where: Place = setting_from(dict, "Facts or axes and the values of the scores to average.")
     value: AnyFloat = setting(0.0, "Expected mean.")
     within: NonNegativeFloat = setting(0.0, "Largest difference from `value` that counts as expected.")
     source: str = setting("", "Source of the expectation, such as a paper.")

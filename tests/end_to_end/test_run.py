@@ -20,12 +20,14 @@ from sslbench_vision.backbones.micro_vit import MicroVitConfig
 from sslbench_vision.backbones.micro_vit_model import MicroVit
 
 import sslbench
-from sslbench.analysis.tables.run_tables import class_rows, estimate, make_rows
+from sslbench.analysis.tables.estimates import estimate
+from sslbench.analysis.tables.run_tables import class_rows, estimate_scores, make_rows
+from sslbench.analysis.tables.text_tables import format_estimate
 from sslbench.api import Modality
 from sslbench.api.errors import SslbenchError
 from sslbench.catalog.metrics import core_metrics
-from sslbench.report.console.terminal import cell, show_results
-from sslbench.results.record import VARYING_FIELDS, Score, decode, encode
+from sslbench.report.console.terminal import show_results
+from sslbench.results.record import VARYING_FIELDS, decode, encode
 from tests.conftest import TINY
 
 OVERRIDES = [f"{key}={json.dumps(value)}" for key, value in TINY.items() if key != "seeds"]
@@ -208,7 +210,7 @@ def test_folds_are_pretrained_apart_and_their_interval_is_labeled(cli, tmp_path)
     record = decode(next(tmp_path.glob("mae-*/record.json")).read_bytes())
     assert len({stage for stage in record.keys if stage.startswith("pretrain/")}) == 5
     values = [s for s in record.scores if s.metric == "micro_accuracy" and s.chosen_on == "validation"]
-    found = estimate(values, record.test_share, core_metrics())
+    found = estimate_scores(values, record)
     assert (found.unit, found.n) == ("folds", 5)
     pooled = cli("run", "--method", "mae", "--dataset", "digits", "--seeds", "0", "--protocols", "knn", "--baselines",
                  "none", "--out", str(tmp_path / "all"), "folds=all", "pretrain.pool=all", *OVERRIDES)  # fmt: skip
@@ -324,14 +326,10 @@ def test_show_explains_settings_recipes_and_cards(cli):
 
 
 def test_cells_show_means_and_intervals():
-    def score(seed: int, value: float) -> Score:
-        return Score(dataset="d", protocol="p", seed=seed, fold=0, epoch=None, setting="{}", chosen="{}", chosen_on="nothing",
-                     metric="m", value=value)  # fmt: skip
-
-    assert cell(estimate([score(0, 0.5)], 0.2, core_metrics())) == "0.500"
-    assert cell(estimate([score(0, 0.5), score(1, 0.6)], 0.2, core_metrics())) == "0.550 ±0.635"
-    assert cell(None) == "–"
-    averaged = estimate([score(0, 0.4), score(0, 0.6), score(1, 0.6)], 0.2, core_metrics())
+    assert format_estimate(estimate([0], [0], [0.5])) == "0.500"
+    assert format_estimate(estimate([0, 1], [0, 0], [0.5, 0.6])) == "0.550 ±0.635"
+    assert format_estimate(None) == "–"
+    averaged = estimate([0, 0, 1], [0, 0, 0], [0.4, 0.6, 0.6])
     assert averaged.mean == pytest.approx(np.mean([0.5, 0.6]))
 
 

@@ -9,10 +9,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy import stats
+
+Unit: TypeAlias = Literal["seeds", "folds", "seeds and test samples", "test samples"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,7 @@ class Estimate:
     mean: float
     ci95_half_width: float | None
     n: int
-    unit: Literal["seeds", "folds", "seeds and test samples", "test samples"]
+    unit: Unit
     test_samples: int = 0
 
 
@@ -57,6 +59,7 @@ def mean_over_folds(values: Sequence[float], test_share: float, confidence: floa
     return Estimate(mean=mean, ci95_half_width=half_width, n=len(values), unit="folds")
 
 
-def mean_paired_difference(first: Sequence[float], second: Sequence[float]) -> Estimate:
-    """Estimate the mean difference over seeds that both sides have."""
-    return mean_over_seeds([a - b for a, b in zip(first, second, strict=True)])
+def interval_ends(estimate: Estimate) -> tuple[float, float]:
+    """Return the ends of a 95 % interval, twice the mean if its half-width is unknown."""
+    half_width = estimate.ci95_half_width or 0.0
+    return estimate.mean - half_width, estimate.mean + half_width

@@ -35,21 +35,15 @@ class DrawMatrix(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored:
-    """A score and the half-width of its 95 % interval (None if its error is unknown)."""
-
-    score: float
-    ci95_half_width: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class RankedScore(Scored):
-    """A row's score, its shared rank, and the range of ranks that it could have.
+class RankedScore:
+    """A row's mean score, the half-width of its 95 % interval, its shared rank, and the range of ranks that it could have.
 
     The range starts below the rows that are significantly better, and ends above those that are significantly worse.
     """
 
     name: str
+    mean: float
+    ci95_half_width: float | None
     rank: int
     ranks: tuple[int, int]
 
@@ -100,7 +94,7 @@ def rank_rows(field: ComparedScores) -> list[RankedScore]:
     order = sorted(range(len(field.names)), key=lambda i: (-merits[i], field.names[i]))
     return [
         RankedScore(
-            name=field.names[i], score=float(field.scores[i]), ci95_half_width=half_width(field.variances[i]),
+            name=field.names[i], mean=float(field.scores[i]), ci95_half_width=half_width(field.variances[i]),
             rank=1 + int(better_than[i]), ranks=(1 + int(better_than[i]), len(field.names) - int(worse_than[i])),
         )
         for i in order

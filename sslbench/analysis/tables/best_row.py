@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sslbench.analysis.tables.run_tables import RunRow, default_scores
+from sslbench.analysis.tables.run_tables import RunRow
+from sslbench.analysis.tables.selection import select_scores
 from sslbench.catalog.metrics import MetricTable
 from sslbench.results.record import Record
 
@@ -47,5 +48,4 @@ def order_protocols(rows: Sequence[RunRow]) -> list[str]:
 
 def own_settings(record: Record, dataset: str, protocol: str) -> frozenset[str]:
     """Collect the settings (JSON) of the scores behind a protocol's column of a table."""
-    scores = [s for s in record.scores if (s.dataset, s.protocol, s.epoch) == (dataset, protocol, None)]
-    return frozenset(score.setting for score in default_scores([s for s in scores if s.chosen_on != "query"]))
+    return frozenset(score.setting for score in select_scores(record.scores, dataset=dataset, protocol=protocol))

@@ -15,7 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sslbench.analysis.statistics.signed_rank_test import signed_rank_p
-from sslbench.analysis.tables.selection import DEFAULT_FACT, SCORE_FACTS, UNITS, as_int, estimates, select
+from sslbench.analysis.tables.estimates import UNITS, estimates
+from sslbench.analysis.tables.selection import SCORE_FACTS, select
+from sslbench.analysis.tables.text_tables import label
 from sslbench.api.settings import setting, setting_from
 
 Place = Mapping[str, str | int | float | tuple[str | int | float, ...]]
@@ -167,8 +169,7 @@ def _verdict(hypothesis: Hypothesis, by: Sequence[str], row: pd.Series, p: float
     verdict: Literal["holds", "fails", "undecided"] = "undecided"
     if half is not None and abs(mean) > half:
         verdict = "holds" if mean > 0 else "fails"
-    named = {name: DEFAULT_FACT.get(name, "–") if pd.isna(row[name]) else as_int(row[name]) for name in by}
-    place = ", ".join(str(value) for value in named.values() if value != "")
+    place = ", ".join(filter(None, (label(name, row[name]) for name in by)))
     return HypothesisVerdict(
         claim=hypothesis.claim,
         place=place,

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from sslbench.analysis.tables.selection import DEFAULT_FACT, cell, error_column
+from sslbench.analysis.tables.selection import DEFAULT_FACT
+from sslbench.analysis.tables.text_tables import error_column, format_mean
 
 VALUE_COLUMNS = ("value", "spread", "source", "lost")
 COUNT_METRICS = ("samples", "labels", "kept")
@@ -38,16 +39,15 @@ def add_published(
     return pd.concat([found, added.astype(dict.fromkeys(added.columns[:3], float))], axis=1)
 
 
-def format_score(row: Mapping[str, Any]) -> str:
+def format_score(row: Mapping[str, Any], digits: int) -> str:
     """Format our mean and error and, if there is one, the published number and the difference in points."""
-    ours = cell(row["mean"], row[error_column(row)])
+    ours = format_mean(row["mean"], row[error_column(row)], digits)
     if row["published_lost"]:
         return f"{ours} (published number lost)"
     if pd.isna(row["published"]):
         return ours
-    return (
-        f"{ours} (published {cell(row['published'], row['published_spread'])}, {100 * row['difference']:+.1f} points)"
-    )
+    published = format_mean(row["published"], row["published_spread"], digits)
+    return f"{ours} (published {published}, {100 * row['difference']:+.1f} points)"
 
 
 def format_count(row: Mapping[str, Any], ours: str) -> str:

@@ -48,50 +48,36 @@ def judge_rows(rows: Sequence[RunRow], answers: AnswersByRun, metrics: MetricTab
             by_dataset[row.dataset].append(row)
     for dataset, own in by_dataset.items():
         records = {row.record.run: row.record for row in own}
-        by_metric = (dict(_fields(own, answers, metric)) for metric in metrics.mains)
-        fields: dict[tuple[str, str], ComparedScores] = next(filter(None, by_metric), {})
-        for (protocol, metric), field in fields.items():
+        by_metric = ((metric.name, _fields(own, answers, metric)) for metric in metrics.mains)
+        metric, fields = next((pair for pair in by_metric if pair[1]), ("", {}))
+        for protocol, field in sorted(fields.items()):
             yield from _judge(field, records, dataset, protocol, metric)
 
 
-def _fields(
-    rows: Sequence[RunRow], answers: AnswersByRun, metric: Metric
-) -> Iterator[tuple[tuple[str, str], ComparedScores]]:
-    return _seed_fields(rows, metric) if metric.mean_over is None else _answer_fields(rows, answers, metric)
-
-
-def _answer_fields(
-    rows: Sequence[RunRow], answers: AnswersByRun, metric: Metric
-) -> Iterator[tuple[tuple[str, str], ComparedScores]]:
-    """Yield means of right answers, paired by test sample."""
+def _fields(rows: Sequence[RunRow], answers: AnswersByRun, metric: Metric) -> dict[str, ComparedScores]:
+    """Collect the scores that are compared, by protocol."""
+    if metric.mean_over is None:
+        protocols = {protocol for row in rows for protocol, name in row.cells if name == metric.name}
+        return {protocol: _compare_seeds(rows, protocol, metric) for protocol in protocols}
     found: dict[str, dict[str, TestAnswers]] = defaultdict(dict)
     for row in rows:
         for protocol, own in default_answers(row.record, row.dataset, answers).items():
             if not found[protocol] or own.same_samples(next(iter(found[protocol].values()))):
                 found[protocol][row.record.run] = own
-    for protocol, by_run in sorted(found.items()):
-        yield (protocol, metric.name), compared_scores(by_run, metric)
+    return {protocol: compared_scores(by_run, metric) for protocol, by_run in found.items()}
 
 
-def _seed_fields(rows: Sequence[RunRow], metric: Metric) -> Iterator[tuple[tuple[str, str], ComparedScores]]:
-    """Yield scores that are not means over samples, so that their variance is over seeds alone."""
-    protocols = sorted({protocol for row in rows for protocol, name in row.cells if name == metric.name})
-    for protocol in protocols:
-        own = [row for row in rows if (protocol, metric.name) in row.cells]
-        values = [list(row.by_seed[protocol, metric.name].values()) for row in own]
-        yield (
-            (protocol, metric.name),
-            ComparedScores(
-                names=[row.record.run for row in own],
-                scores=np.array([float(np.mean(one)) for one in values]),
-                draws=np.zeros((len(own), 2), np.float32),
-                variances=[
-                    variance_over_seeds(one, depends_on_seed=row.record.depends_on_seed)
-                    for one, row in zip(values, own, strict=True)
-                ],
-                higher_is_better=metric.higher_is_better,
-            ),
-        )
+def _compare_seeds(rows: Sequence[RunRow], protocol: str, metric: Metric) -> ComparedScores:
+    """Collect scores that are not means over samples, so that their variance is over seeds alone."""
+    place = (protocol, metric.name)
+    own = [(row.record, list(row.by_seed[place].values())) for row in rows if place in row.cells]
+    return ComparedScores(
+        names=[record.run for record, _ in own],
+        scores=np.array([float(np.mean(values)) for _, values in own]),
+        draws=np.zeros((len(own), 2), np.float32),
+        variances=[variance_over_seeds(values, depends_on_seed=record.depends_on_seed) for record, values in own],
+        higher_is_better=metric.higher_is_better,
+    )
 
 
 def _judge(

@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from sslbench.analysis.statistics.intervals import mean_over_seeds
+from sslbench.analysis.statistics.intervals import interval_ends, mean_over_seeds
 from sslbench.analysis.statistics.rank_aggregation import RankAggregate
 from sslbench.api.metrics import Metric
 from sslbench.leaderboard.standings.across_boards import MAX_COMPARED
@@ -26,7 +26,7 @@ def strip_scales(rows: Sequence[BoardRow], metrics: SuiteMetrics) -> dict[str, C
     found = {}
     for column in metrics.scores:
         known = [row.scores[column.stored_name] for row in rows if column.stored_name in row.scores]
-        ends = [one.score + sign * (one.ci95_half_width or 0) for one in known for sign in (-1, 1)]
+        ends = [end for one in known for end in interval_ends(one)]
         low, high = (max(column.metric.low, min(ends)), min(column.metric.high, max(ends))) if ends else (0.0, 1.0)
         found[column.stored_name] = _linear(low, max(high, low + 1e-3), 1, STRIP - 1)
     ranks = [end for row in rows if row.standing for end in row.standing.ranks]
@@ -45,7 +45,7 @@ def cost_charts(boards: Sequence[Board], metric: Metric) -> Iterator[dict[str, A
     """
     sign = 1 if metric.higher_is_better else -1
     for board in boards:
-        timed = [(row.entry.seconds, sign * row.scores[metric.name].score, place) for place, row in enumerate(board.rows)
+        timed = [(row.entry.seconds, sign * row.scores[metric.name].mean, place) for place, row in enumerate(board.rows)
                  if row.entry.seconds and metric.name in row.scores]  # fmt: skip
         if not timed:
             continue
@@ -57,15 +57,15 @@ def cost_charts(boards: Sequence[Board], metric: Metric) -> Iterator[dict[str, A
         points = [(place, row.entry, row.entry.seconds or 0.0, row.scores[metric.name])
                   for place, row in zip([*front, *others], board.rows.take([*front, *others]), strict=True)]  # fmt: skip
         x_axis = _axis([math.log10(seconds) for _, _, seconds, _ in points], EDGE, WIDTH - 12)
-        y_axis = _axis([one.score for *_, one in points], HEIGHT - EDGE, 12)
+        y_axis = _axis([one.mean for *_, one in points], HEIGHT - EDGE, 12)
         yield {
             "dataset": board.dataset, "protocol": board.protocol,
             "points": [
-                {"entry": entry, "x": x_axis(math.log10(seconds)), "y": y_axis(one.score), "seconds": seconds,
-                 "score": one.score, "ci95_half_width": one.ci95_half_width, "front": place in front}
+                {"entry": entry, "x": x_axis(math.log10(seconds)), "y": y_axis(one.mean), "seconds": seconds,
+                 "score": one.mean, "ci95_half_width": one.ci95_half_width, "front": place in front}
                 for place, entry, seconds, one in sorted(points, key=lambda point: (point[2], point[1].name))
             ],
-            "front": [(x_axis(math.log10(seconds)), y_axis(one.score)) for _, _, seconds, one in points[: len(front)]],
+            "front": [(x_axis(math.log10(seconds)), y_axis(one.mean)) for _, _, seconds, one in points[: len(front)]],
             "x_ticks": [(x_axis(math.log10(t)), f"{t:g} s") for t in _ticks([10**end for end in x_axis.ends], decades=True)],
             "y_ticks": [(y_axis(value), f"{value:g}") for value in _ticks(y_axis.ends)], "more": len(timed) - len(points),
         }  # fmt: skip
@@ -104,30 +104,20 @@ def label_charts(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
             continue
         shares = sorted({share for result in own for share in result.curve})
         x_axis = _axis([math.log10(share) for share in shares], EDGE, WIDTH - 12)
-        found = {
-            (result.entry.name, share): mean_over_seeds(result.curve[share]) for result in own for share in result.curve
-        }
-        y_axis = _axis(
-            [one.mean + sign * (one.ci95_half_width or 0) for one in found.values() for sign in (-1, 1)],
-            HEIGHT - EDGE,
-            12,
-        )
-        drawn = []
-        for result in own:
-            points = [
-                (share, x_axis(math.log10(share)), found[result.entry.name, share])
-                for share in shares
-                if share in result.curve
-            ]
-            drawn.append({
-                "entry": result.entry.name,
+        curves = {one.entry.name: {share: mean_over_seeds(v) for share, v in one.curve.items()} for one in own}
+        spans = {name: {share: interval_ends(one) for share, one in curve.items()} for name, curve in curves.items()}
+        y_axis = _axis([end for span in spans.values() for ends in span.values() for end in ends], HEIGHT - EDGE, 12)
+        drawn = [
+            {
+                "entry": name,
                 "points": [
-                    {"share": share, "x": x, "y": y_axis(one.mean), "text": one,
-                     "low": y_axis(one.mean - (one.ci95_half_width or 0)),
-                     "high": y_axis(one.mean + (one.ci95_half_width or 0))}
-                    for share, x, one in points
+                    {"share": share, "x": x_axis(math.log10(share)), "y": y_axis(one.mean), "text": one,
+                     "low": y_axis(spans[name][share][0]), "high": y_axis(spans[name][share][1])}
+                    for share, one in sorted(curve.items())
                 ],
-            })  # fmt: skip
+            }
+            for name, curve in curves.items()
+        ]  # fmt: skip
         yield {
             "dataset": board.dataset, "protocol": board.protocol, "lines": drawn, "shares": shares,
             "more": len(with_curve) - len(own),

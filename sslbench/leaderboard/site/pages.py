@@ -17,12 +17,12 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from numpy.typing import NDArray
 
+from sslbench.analysis.tables.text_tables import format_mean
 from sslbench.api.references import Published, ReferenceSpec
 from sslbench.leaderboard.site.charts import cost_charts, label_charts, rank_diagram, strip_scales
 from sslbench.leaderboard.site.tables import (
     column_value,
     describe_numbers,
-    format_cell,
     format_row,
     split_columns,
     test_samples,
@@ -47,7 +47,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     found.globals |= {"script": _asset("board.js"), "script_digest": _digest(_asset("board.js"))}
-    found.filters |= {"cell": format_cell, "p": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}"}
+    found.filters |= {"cell": format_mean, "p": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}"}
     found.tests |= {"missing": pd.isna}
     return found
 
@@ -88,26 +88,20 @@ def suite_pages(
         if (top := top_rows(board.rows))
     ]  # fmt: skip
     diagrams = [(place, order, rank_diagram(order)) for place, order in boards.across.orders.items()]
-    yield f"{name}/index.html", _page("suite.html").render(
-        root="..", boards=boards, tables=tables, note=describe_numbers(boards), verdicts=verdicts, diagrams=diagrams,
-        columns=split_columns(boards.metrics), value=column_value,
-        counts={name: test_samples(boards.suite, name) for name in boards.suite.datasets},
-    )  # fmt: skip
-    yield (
-        f"{name}/classes.html",
-        _page("classes.html").render(root="..", boards=boards, heatmaps=list(heatmaps(boards)), steps=HEAT_STEPS),
-    )
-    yield f"{name}/bias.html", _page("bias.html").render(root="..", boards=boards, fields=list(class_bias_rows(boards)))
-    yield (
-        f"{name}/costs.html",
-        _page("costs.html").render(
-            root="..", boards=boards, charts=list(cost_charts(boards.boards, boards.metrics.main))
-        ),
-    )
-    yield (
-        f"{name}/labels.html",
-        _page("labels.html").render(root="..", boards=boards, charts=list(label_charts(boards.boards))),
-    )
+    counts = {name: test_samples(boards.suite, name) for name in boards.suite.datasets}
+    pages: dict[str, dict[str, Any]] = {
+        "suite": {
+            "tables": tables, "note": describe_numbers(boards), "verdicts": verdicts, "diagrams": diagrams,
+            "columns": split_columns(boards.metrics), "value": column_value, "counts": counts,
+        },
+        "classes": {"heatmaps": list(heatmaps(boards)), "steps": HEAT_STEPS},
+        "bias": {"fields": list(class_bias_rows(boards))},
+        "costs": {"charts": list(cost_charts(boards.boards, boards.metrics.main))},
+        "labels": {"charts": list(label_charts(boards.boards))},
+    }  # fmt: skip
+    for page, values in pages.items():
+        file = "index" if page == "suite" else page
+        yield f"{name}/{file}.html", _page(f"{page}.html").render(root="..", boards=boards, **values)
 
 
 def run_page(suite: Suite, bundle: Bundle, entry: Entry, results: Sequence[EntryResult]) -> tuple[str, str]:

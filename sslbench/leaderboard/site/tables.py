@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from sslbench.analysis.statistics.class_differences import recall_half_widths
 from sslbench.analysis.statistics.intervals import mean_over_seeds
 from sslbench.analysis.statistics.shared_ranks import RankedScore
+from sslbench.analysis.tables.text_tables import TextTable, format_mean
 from sslbench.api.metrics import Metric
 from sslbench.leaderboard.standings.across_boards import AcrossBoards, SuiteBoards
 from sslbench.leaderboard.standings.board import Board, BoardRow
 from sslbench.leaderboard.standings.columns import ScoreColumn, SuiteMetrics
 from sslbench.leaderboard.standings.entries import test_codes
 from sslbench.leaderboard.submission.suite import Suite
-from sslbench.report.tables import markdown
 from sslbench.results.marks import with_marks
 
 Values = NDArray[np.float64]
@@ -84,10 +84,9 @@ def _escape_formula(value: object) -> object:
 
 def board_frames(boards: Sequence[Board], metrics: SuiteMetrics) -> Iterator[pd.DataFrame]:
     """Yield frames with one row per entry, dataset and protocol, and one number per column."""
-    for board in boards:
-        for rows in _split(board.rows):
-            frame = pd.DataFrame([_number_row(row, metrics) for row in rows])
-            yield frame.astype(dict.fromkeys(("rank", "rank_low", "rank_high"), "Int64"))
+    for _, rows in _split((board, board.rows) for board in boards):
+        frame = pd.DataFrame([_number_row(row, metrics) for row in rows])
+        yield frame.astype(dict.fromkeys(("rank", "rank_low", "rank_high"), "Int64"))
 
 
 def _number_row(row: BoardRow, metrics: SuiteMetrics) -> dict[str, Any]:
@@ -100,7 +99,7 @@ def _number_row(row: BoardRow, metrics: SuiteMetrics) -> dict[str, Any]:
     }  # fmt: skip
     for column in metrics.scores:
         one, name = row.scores.get(column.stored_name), column.metric.name
-        found |= {name: one.score if one else None, f"{name}_ci95_half_width": one.ci95_half_width if one else None}
+        found |= {name: one.mean if one else None, f"{name}_ci95_half_width": one.ci95_half_width if one else None}
     found |= {
         "worst_class": row.worst[0] if row.worst else None, "worst_recall": row.worst[1] if row.worst else None,
         "to_supervised": row.gap[0] if row.gap else None, "to_supervised_ci95_half_width": row.gap[1] if row.gap else None,
@@ -119,7 +118,7 @@ def format_row(row: BoardRow, metrics: SuiteMetrics) -> dict[str, str]:
     return {
         "rank": format_rank(main) if main else f"({entry.status})", "entry": with_marks(entry.name, entry.marks), **own,
         "worst class": f"{row.worst[1]:.3f} ({row.worst[0]})" if row.worst else "–",
-        "to supervised": f"{row.gap[0]:+.3f}{_format_half_width(row.gap[1])}" if row.gap else "–", **others,
+        "to supervised": format_mean(*row.gap, sign="+") if row.gap else "–", **others,
         "s per training": seconds, "verification": entry.verification,
     }  # fmt: skip
 
@@ -134,28 +133,19 @@ def column_value(row: BoardRow, column: ScoreColumn) -> float | None:
     """Return the value of a row in a column; None if it has none."""
     if column.is_reported:
         return row.entry.reported.get((row.dataset, column.stored_name))
-    return row.scores[column.stored_name].score if column.stored_name in row.scores else None
+    return row.scores[column.stored_name].mean if column.stored_name in row.scores else None
 
 
 def _format_score(row: BoardRow, column: ScoreColumn) -> str:
     value, scored = column_value(row, column), row.scores.get(column.stored_name)
     half = scored.ci95_half_width if scored and not column.is_reported else None
-    return "–" if value is None else format_cell(value, half, column.metric.digits)
+    return format_mean(value, half, column.metric.digits)
 
 
 def format_rank(standing: RankedScore) -> str:
     """Format a shared rank and the range of ranks that remain possible."""
     low, high = standing.ranks
     return f"{standing.rank}" if low == high == standing.rank else f"{standing.rank} ({low}–{high})"
-
-
-def format_cell(mean: float, half: float | None, digits: int = 3) -> str:
-    """Format a number and half the width of its interval."""
-    return f"{mean:.{digits}f}{_format_half_width(half, digits)}"
-
-
-def _format_half_width(half: float | None, digits: int = 3) -> str:
-    return "" if half is None else f" ±{half:.{digits}f}"
 
 
 def board_markdown(boards: SuiteBoards) -> str:
@@ -165,7 +155,8 @@ def board_markdown(boards: SuiteBoards) -> str:
     for board in boards.boards:
         top = top_rows(board.rows)
         if top:
-            table = markdown(pd.DataFrame([format_row(row, boards.metrics) for row in top]).map(_escape_markdown))
+            cells = [format_row(row, boards.metrics) for row in top]
+            table = _markdown([*cells[0]], (one.values() for one in cells))
             more = f"\n{len(board.rows) - len(top):,} more in {suite.name}.csv.\n" if len(board.rows) > len(top) else ""
             count = test_samples(suite, board.dataset)
             parts.append(f"## {board.dataset}, {board.protocol} ({count:,} test samples)\n\n{table}{more}")
@@ -206,6 +197,11 @@ AS_REPORTED = (
 """Explanation below every table, with the titles of metrics."""
 
 
+def _markdown(headers: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+    """Format rows as a Markdown table; their text is escaped."""
+    return TextTable(headers=headers, rows=[[_escape_markdown(cell) for cell in row] for row in rows]).markdown()
+
+
 def _escape_markdown(text: str) -> str:
     """Escape the markup of Markdown."""
     for sign in "\\`*_[]<>|":
@@ -218,36 +214,37 @@ def class_frames(boards: SuiteBoards) -> Iterator[pd.DataFrame]:
 
     Columns: mean recall, half the width of its interval over seeds and test samples, and the number of test samples.
     """
-    for board in boards.boards:
+    answered = ((board, (one for one in board.results if one.answered is not None)) for board in boards.boards)
+    for board, lines in _split(answered):
         data = boards.suite.datasets[board.dataset]
         codes = test_codes(data)[0]
         counts = np.bincount(codes, minlength=len(data.classes))
-        for lines in _split(line for line in board.results if line.answered is not None):
-            rows = [line.answered for line in lines if line.answered is not None]
-            entries = np.array([line.entry.name for line in lines], object)
-            yield pd.DataFrame({
-                "dataset": board.dataset, "protocol": board.protocol, "entry": np.repeat(entries, len(counts)),
-                "class": np.tile(np.array(data.classes, object), len(lines)),
-                "recall": np.concatenate([row.recalls.mean(0) for row in rows]),
-                "ci95_half_width": np.concatenate([recall_half_widths(row, codes) for row in rows]),
-                "samples": np.tile(counts, len(lines)),
-            })  # fmt: skip
+        rows = [line.answered for line in lines if line.answered is not None]
+        entries = np.array([line.entry.name for line in lines], object)
+        yield pd.DataFrame({
+            "dataset": board.dataset, "protocol": board.protocol, "entry": np.repeat(entries, len(counts)),
+            "class": np.tile(np.array(data.classes, object), len(lines)),
+            "recall": np.concatenate([row.recalls.mean(0) for row in rows]),
+            "ci95_half_width": np.concatenate([recall_half_widths(row, codes) for row in rows]),
+            "samples": np.tile(counts, len(lines)),
+        })  # fmt: skip
 
 
 def label_frames(boards: Sequence[Board], metric: str) -> Iterator[pd.DataFrame]:
     """Yield frames with one row per entry, dataset, protocol and fraction of labels, if there are several."""
-    for board in boards:
-        for lines in _split(line for line in board.results if line.curve):
-            yield pd.DataFrame([
-                {"dataset": board.dataset, "protocol": board.protocol, "entry": line.entry.name, "share": share,
-                 metric: one.mean, f"{metric}_ci95_half_width": one.ci95_half_width, "seeds": len(values)}
-                for line in lines for share, values in line.curve.items() for one in [mean_over_seeds(values)]
-            ])  # fmt: skip
+    for board, lines in _split((board, (line for line in board.results if line.curve)) for board in boards):
+        yield pd.DataFrame([
+            {"dataset": board.dataset, "protocol": board.protocol, "entry": line.entry.name, "share": share,
+             metric: one.mean, f"{metric}_ci95_half_width": one.ci95_half_width, "seeds": len(values)}
+            for line in lines for share, values in line.curve.items() for one in [mean_over_seeds(values)]
+        ])  # fmt: skip
 
 
-def _split(values: Iterable[Value]) -> Iterator[list[Value]]:
-    every = iter(values)
-    return iter(lambda: list(islice(every, ENTRIES_PER_PART)), [])
+def _split(values: Iterable[tuple[Board, Iterable[Value]]]) -> Iterator[tuple[Board, list[Value]]]:
+    """Yield the values of every board in parts of at most ENTRIES_PER_PART."""
+    for board, own in values:
+        every = iter(own)
+        yield from ((board, part) for part in iter(lambda: list(islice(every, ENTRIES_PER_PART)), []))  # noqa: B023
 
 
 def bias_frames(boards: Sequence[Board]) -> Iterator[pd.DataFrame]:
@@ -255,17 +252,16 @@ def bias_frames(boards: Sequence[Board]) -> Iterator[pd.DataFrame]:
 
     Columns: recall, difference from the supervised row, and p corrected by Holm.
     """
-    for board in boards:
-        for some in _split(board.bias):
-            sizes = [len(one.names) for one in some]
-            names = {"entry": [one.entry.name for one in some], "against": [one.against for one in some]}
-            yield pd.DataFrame({
-                "dataset": board.dataset, "protocol": board.protocol,
-                **{name: np.repeat(np.array(values, object), sizes) for name, values in names.items()},
-                "class": [name for one in some for name in one.names],
-                "recall": np.concatenate([one.recalls for one in some]), "gap": np.concatenate([one.gaps for one in some]),
-                "p_holm": np.concatenate([one.ps for one in some]),
-            })  # fmt: skip
+    for board, some in _split((board, board.bias) for board in boards):
+        sizes = [len(one.names) for one in some]
+        names = {"entry": [one.entry.name for one in some], "against": [one.against for one in some]}
+        yield pd.DataFrame({
+            "dataset": board.dataset, "protocol": board.protocol,
+            **{name: np.repeat(np.array(values, object), sizes) for name, values in names.items()},
+            "class": [name for one in some for name in one.names],
+            "recall": np.concatenate([one.recalls for one in some]), "gap": np.concatenate([one.gaps for one in some]),
+            "p_holm": np.concatenate([one.ps for one in some]),
+        })  # fmt: skip
 
 
 def order_frame(across: AcrossBoards) -> pd.DataFrame:
@@ -305,9 +301,7 @@ def make_overview(boards: SuiteBoards) -> str:
     mean = {name: sum(known.get(name, len(entries) + 1) for known in ranks.values()) / len(ranks) for name in entries}
     top = sorted(entries, key=lambda name: (mean[name], name))[:MAX_SHOWN]
     cells = {dataset: _standings(own[dataset].rows, set(top), metric) for dataset in ranks}
-    table = pd.DataFrame(
-        [{"entry": _escape_markdown(n)} | {d: known.get(n, "–") for d, known in cells.items()} for n in top]
-    )
+    table = _markdown(["entry", *ranks], ([name, *(cells[one].get(name, "–") for one in ranks)] for name in top))
     counts = ", ".join(f"{dataset} {test_samples(boards.suite, dataset):,}" for dataset in ranks)
     title = metric.name.replace("_", " ").capitalize()
     note = (
@@ -317,7 +311,7 @@ def make_overview(boards: SuiteBoards) -> str:
     if boards.versions:
         note += f" {boards.versions}"
     more = f"\n{len(entries) - MAX_SHOWN:,} more on the leaderboard's pages.\n" if len(entries) > MAX_SHOWN else ""
-    return f"{markdown(table)}{more}\n{note}"
+    return f"{table}{more}\n{note}"
 
 
 def _ranks(rows: Iterable[BoardRow], metric: Metric) -> dict[str, int]:
@@ -327,9 +321,7 @@ def _ranks(rows: Iterable[BoardRow], metric: Metric) -> dict[str, int]:
 def _standings(rows: Iterable[BoardRow], names: Container[str], metric: Metric) -> dict[str, str]:
     ranked = ((row.entry.name, row.standing) for row in rows if row.entry.name in names and metric.name in row.scores)
     return {
-        name: f"{format_cell(one.score, one.ci95_half_width, metric.digits)} ({one.rank})"
-        for name, one in ranked
-        if one
+        name: f"{format_mean(one.mean, one.ci95_half_width, metric.digits)} ({one.rank})" for name, one in ranked if one
     }
 
 

@@ -13,8 +13,9 @@ from itertools import groupby, takewhile
 import numpy as np
 
 from sslbench.analysis.statistics.bootstrap import Draws
+from sslbench.analysis.statistics.intervals import Estimate
 from sslbench.analysis.statistics.score_variance import ScoreVariance
-from sslbench.analysis.statistics.shared_ranks import ComparedScores, RankedScore, Scored, difference, rank_rows
+from sslbench.analysis.statistics.shared_ranks import ComparedScores, RankedScore, difference, rank_rows
 from sslbench.leaderboard.standings.class_bias import ClassBias, class_biases, recall_order
 from sslbench.leaderboard.standings.disk_list import DiskList
 from sslbench.leaderboard.standings.entries import Entry, EntryResult, Place, matching_supervised, supervised_rows
@@ -33,7 +34,7 @@ class BoardRow:
     dataset: str
     protocol: str
     standing: RankedScore | None
-    scores: Mapping[str, Scored]
+    scores: Mapping[str, Estimate]
     worst: tuple[str, float] | None
     gap: tuple[float, float | None] | None
 
@@ -76,7 +77,7 @@ def make_field(results: Iterable[EntryResult]) -> ComparedScores:
     for result in compared:
         higher_is_better = result.main.higher_is_better
         names.append(result.entry.name)
-        scores.append(result.score.score)
+        scores.append(result.score.mean)
         draws.append(result.draws)
         variances.append(result.variance)
     return ComparedScores(

@@ -12,24 +12,25 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.analysis.statistics.accuracy import N_DRAWS, Weighting, make_weighting
+from sslbench.analysis.statistics.accuracy import N_DRAWS, KnownVariance, Weighting, make_weighting
 from sslbench.analysis.statistics.bootstrap import Draws, sample_draws
 from sslbench.analysis.statistics.class_differences import RecallStatistics, recall_statistics
+from sslbench.analysis.statistics.intervals import Estimate
 from sslbench.analysis.statistics.score_variance import (
     ScoreVariance,
-    half_width,
     variance_of_answers,
     variance_over_seeds,
 )
-from sslbench.analysis.statistics.shared_ranks import Scored
 from sslbench.analysis.statistics.variance_components import VarianceComponents, split_variance
-from sslbench.analysis.tables.run_tables import count_untrained, default_scores, seed_means
+from sslbench.analysis.tables.estimates import estimate_known, group_by, mean_by
+from sslbench.analysis.tables.run_tables import count_untrained, seed_means
+from sslbench.analysis.tables.selection import select_scores
 from sslbench.api.metrics import Derivation, Metric
 from sslbench.leaderboard.standings.columns import SuiteMetrics
 from sslbench.leaderboard.submission.bundle import Answers, Bundle, unpack_bits
 from sslbench.leaderboard.submission.suite import Suite, SuiteData
-from sslbench.results.marks import marks_of
-from sslbench.results.record import Record, Score, setting_of
+from sslbench.results.marks import joined_names, marks_of
+from sslbench.results.record import Record, setting_of
 
 Place = tuple[str, str]
 """A board: dataset and protocol."""
@@ -80,7 +81,7 @@ class EntryResult:
     dataset: str
     protocol: str
     values: Mapping[str, tuple[float, ...]]
-    scores: Mapping[str, Scored]
+    scores: Mapping[str, Estimate]
     main: Metric
     level: int
     draws: Draws
@@ -92,14 +93,14 @@ class EntryResult:
     spread: VarianceComponents | None = None
 
     @property
-    def score(self) -> Scored:
+    def score(self) -> Estimate:
         """Return the score of the metric that orders the entry."""
         return self.scores[self.main.name]
 
     @property
     def merit(self) -> float:
         """Return the score with the sign with which more is better."""
-        return self.score.score if self.main.higher_is_better else -self.score.score
+        return self.score.mean if self.main.higher_is_better else -self.score.mean
 
     @property
     def recalls(self) -> NDArray[np.float64] | None:
@@ -138,8 +139,8 @@ def make_entry(bundle: Bundle, metrics: SuiteMetrics) -> Entry:
     learned = any(one.get("history") for one in record.training)
     return Entry(
         name=manifest.entry, run=manifest.run, submitted_by=manifest.by, note=manifest.note, method=record.method["name"],
-        version=record.method["version"], backbone="+".join(b["name"] for b in record.backbones.values()) or "none",
-        augmentation="+".join(a["name"] for a in record.augmentations) or "none", recipe=record.recipe,
+        version=record.method["version"], backbone=joined_names(record.backbones.values()) or "none",
+        augmentation=joined_names(record.augmentations) or "none", recipe=record.recipe,
         status=record.status, baseline=record.baseline, supervised=bool(record.method.get("uses_labels")),
         marks=marks_of(record.method),
         datasets=tuple(data["part"] for data in record.evaluated_on),
@@ -159,11 +160,8 @@ def _describe_verification(bundle: Bundle) -> str:
 
 def _reported_values(record: Record, metrics: SuiteMetrics) -> dict[tuple[str, str], float]:
     names = {column.stored_name for column in metrics.reported}
-    found: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for score in record.scores:
-        if score.metric in names:
-            found[score.dataset, score.metric].append(score.value)
-    return {place: float(np.mean(values)) for place, values in found.items()}
+    reported = [score for score in record.scores if score.metric in names]
+    return mean_by(((one.dataset, one.metric) for one in reported), (one.value for one in reported))
 
 
 def make_results(bundle: Bundle, entry: Entry, weights: SuiteWeights, metrics: SuiteMetrics) -> list[EntryResult]:
@@ -199,28 +197,48 @@ def _predicted_result(
         variances[metric.name] = variance_of_answers(
             right, weighting.codes, weighting.shares, depends_on_seed=entry.depends_on_seed
         )
-    others = [one for one in metrics.columns if not one.of_encoders and one.stored_name not in values]
-    for name, own in _seed_values(record, place, {one.stored_name for one in others}).items():
-        values[name], variances[name] = own, variance_over_seeds(own, depends_on_seed=entry.depends_on_seed)
-    level, main = next((level, one) for level, one in enumerate(metrics.ranking) if one.name in values)
-    draws = np.zeros(N_DRAWS, np.float32)
-    if main.mean_over is not None:
-        draws = sample_draws(right, weights.get(dataset, main).draw_weights)
-    return EntryResult(
-        entry=entry, dataset=dataset, protocol=protocol, values=values, main=main, level=level,
-        scores={name: summarize(own, variances[name]) for name, own in values.items()}, draws=draws,
-        variance=variances[main.name],
+    others = {one.stored_name for one in metrics.columns if not one.of_encoders and one.stored_name not in values}
+    values |= _values_by_seed(record, others).get(place, {})
+    made = _make_result(entry, place, values, variances, metrics)
+    draws = made.draws
+    if made.main.mean_over is not None:
+        draws = sample_draws(right, weights.get(dataset, made.main).draw_weights)
+    return replace(
+        made, draws=draws,
         answered=recall_statistics(
             right, test_codes(data)[0], len(data.classes), depends_on_seed=entry.depends_on_seed
         ),
-        untrained_classes=frozenset(count_untrained(record, dataset, protocol)), curve=_label_curve(record, place, main.name),
-        spread=split_answer_variance(data, answers),
+        untrained_classes=frozenset(count_untrained(record, dataset, protocol)),
+        curve=_label_curve(record, place, made.main.name), spread=split_answer_variance(data, answers),
     )  # fmt: skip
 
 
-def summarize(values: Sequence[float], variance: ScoreVariance) -> Scored:
-    """Return the mean over seeds, equal on every machine, and half the width of its interval."""
-    return Scored(score=round(float(np.mean(values)), STABLE_DIGITS), ci95_half_width=half_width(variance))
+def _make_result(
+    entry: Entry, place: Place, values: Mapping[str, tuple[float, ...]], variances: Mapping[str, ScoreVariance],
+    metrics: SuiteMetrics,
+) -> EntryResult:  # fmt: skip
+    """Make a result of values by metric and seed, ordered by the first metric of the suite that it has.
+
+    Metrics without a known variance are not means over samples: theirs is over seeds.
+    """
+    level, main = next((level, one) for level, one in enumerate(metrics.ranking) if one.name in values)
+    over_seeds = {
+        name: variance_over_seeds(own, depends_on_seed=entry.depends_on_seed)
+        for name, own in values.items()
+        if name not in variances
+    }
+    known = {**variances, **over_seeds}
+    return EntryResult(
+        entry=entry, dataset=place[0], protocol=place[1], values=values, main=main, level=level,
+        scores={name: summarize(own, known[name]) for name, own in values.items()},
+        draws=np.zeros(N_DRAWS, np.float32), variance=known[main.name],
+    )  # fmt: skip
+
+
+def summarize(values: Sequence[float], variance: ScoreVariance, test_samples: int = 0) -> Estimate:
+    """Estimate the mean over seeds, equal on every machine."""
+    found = estimate_known(values, KnownVariance(variance, test_samples))
+    return replace(found, mean=round(found.mean, STABLE_DIGITS))
 
 
 def _right_shares(data: SuiteData, seeds: Sequence[int], answers: Sequence[Answers]) -> NDArray[np.float64] | None:
@@ -246,24 +264,24 @@ def split_answer_variance(data: SuiteData, answers: Sequence[Answers]) -> Varian
     return split_variance(np.array([[probes for _, probes in sorted(folds.items())] for folds in cells.values()]))
 
 
-def _seed_values(record: Record, place: Place, names: Container[str]) -> dict[str, tuple[float, ...]]:
-    """Return the metrics of a protocol's default question by seed, means over folds and draws."""
-    own = [one for one in record.scores if (one.dataset, one.protocol, one.epoch) == (*place, None)]
-    found: dict[str, list[Score]] = defaultdict(list)
-    for score in default_scores([one for one in own if one.chosen_on != "query" and one.metric in names]):
-        found[score.metric].append(score)
-    return {name: tuple(seed_means(scores).values()) for name, scores in found.items()}
+def _values_by_seed(record: Record, names: Container[str]) -> dict[Place, dict[str, tuple[float, ...]]]:
+    """Return metrics of each protocol's default question by seed, means over folds and draws."""
+    chosen = (s for s in record.scores if s.metric in names and "against" not in setting_of(s.setting))
+    found: dict[Place, dict[str, tuple[float, ...]]] = defaultdict(dict)
+    by_metric = group_by(select_scores(chosen), lambda score: (score.dataset, score.protocol, score.metric))
+    for (dataset, protocol, metric), scores in by_metric.items():
+        found[dataset, protocol][metric] = tuple(seed_means(scores).values())
+    return found
 
 
 def _label_curve(record: Record, place: Place, metric: str) -> dict[float, tuple[float, ...]]:
     """Return a metric by fraction of labels and seed; empty unless there are several fractions."""
-    found: dict[float, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for score in record.scores:
-        if (score.dataset, score.protocol, score.metric) == (*place, metric) and score.chosen_on != "query":
-            found[float(setting_of(score.setting).get("fraction", 1.0))][score.seed].append(score.value)
-    curve = {
-        share: tuple(float(np.mean(v)) for _, v in sorted(seeds.items())) for share, seeds in sorted(found.items())
-    }
+    own = select_scores(record.scores, dataset=place[0], protocol=place[1], named=("fraction",))
+    by_fraction = group_by(
+        (score for score in own if score.metric == metric),
+        lambda score: float(setting_of(score.setting).get("fraction", 1.0)),
+    )
+    curve = {fraction: tuple(seed_means(scores).values()) for fraction, scores in sorted(by_fraction.items())}
     return curve if len(curve) > 1 else {}
 
 
@@ -271,28 +289,11 @@ def _seed_results(record: Record, entry: Entry, metrics: SuiteMetrics) -> list[E
     """Return results with the variance over seeds: clusterings, several labels, and numbers have no mean over samples."""
     names = {one.stored_name for one in metrics.scores if one.metric.derived_from is not Derivation.CONFUSION}
     names |= {one.name for one in metrics.ranking if one.derived_from is not Derivation.CONFUSION}
-    found: dict[Place, dict[str, dict[int, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
-    for score in record.scores:
-        own = score.chosen_on != "query" and "against" not in setting_of(score.setting)
-        if score.metric in names and own:
-            found[score.dataset, score.protocol][score.metric][score.seed].append(score.value)
-    results = []
-    for place, by_metric in sorted(found.items()):
-        values = {
-            name: tuple(float(np.mean(own)) for _, own in sorted(seeds.items())) for name, seeds in by_metric.items()
-        }
-        known = [(level, one) for level, one in enumerate(metrics.ranking) if one.name in values]
-        if not known:
-            continue
-        (level, main), variances = known[0], dict[str, ScoreVariance]()
-        for name, own_values in values.items():
-            variances[name] = variance_over_seeds(own_values, depends_on_seed=entry.depends_on_seed)
-        results.append(EntryResult(
-            entry=entry, dataset=place[0], protocol=place[1], values=values, main=main, level=level,
-            draws=np.zeros(N_DRAWS, np.float32), variance=variances[main.name],
-            scores={name: summarize(own, variances[name]) for name, own in values.items()},
-        ))  # fmt: skip
-    return results
+    return [
+        _make_result(entry, place, values, {}, metrics)
+        for place, values in sorted(_values_by_seed(record, names).items())
+        if any(one.name in values for one in metrics.ranking)
+    ]
 
 
 def supervised_rows(results: Iterable[EntryResult]) -> dict[str, EntryResult]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sslbench.analysis.statistics.derived_metrics import DerivedMetrics, class_metrics, cluster_metrics, derive_metrics
 from sslbench.analysis.statistics.metrics import confusion
-from sslbench.analysis.tables.run_tables import default_scores
+from sslbench.analysis.tables.selection import select_scores
 from sslbench.api.metrics import Derivation
 from sslbench.api.targets import KINDS, Labels, TargetKind
 from sslbench.catalog.metrics import VALIDATION, MetricTable
@@ -185,10 +185,7 @@ def _add_assignments(found: Recomputed, place: ScorePlace, rows: pd.DataFrame, m
 def answers_of(found: Recomputed) -> tuple[Answers, ...]:
     """Return the right answers to each protocol's own question, from which entries are compared."""
     places = sorted(found.right)
-    own: set[ScorePlace] = set()
-    for dataset in dict.fromkeys(place[0] for place in places):
-        scores = [_as_score(place) for place in places if place[0] == dataset]
-        own |= {place_of(score) for score in default_scores(scores)}
+    own = {place_of(score) for score in select_scores(map(_as_score, places))}
     return tuple(_answers(place, found.right[place]) for place in places if place in own)
 
 

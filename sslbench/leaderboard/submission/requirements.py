@@ -8,6 +8,7 @@ from typing import Any
 
 from sslbench.leaderboard.submission.bundle import Bundle
 from sslbench.leaderboard.submission.suite import Suite
+from sslbench.results.marks import joined_names
 from sslbench.results.record import Record
 
 
@@ -120,4 +121,4 @@ def _missing_baselines(suite: Suite, bundles: Sequence[Bundle]) -> Iterator[str]
 
 
 def _backbones(record: Record) -> str:
-    return "+".join(b["name"] for b in record.backbones.values()) or "none"
+    return joined_names(record.backbones.values()) or "none"

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from sslbench.analysis.statistics.run_comparison import ClassDifference, Comparison
+from sslbench.analysis.tables.text_tables import Colored, TextTable, format_mean
 from sslbench.report.compared_runs import ComparedRuns
-from sslbench.report.console.narrow_tables import plain_table, print_table
-from sslbench.report.console.verdicts import COLORS
-from sslbench.results.marks import marks_of, with_marks
+from sslbench.report.console.narrow_tables import print_table
+from sslbench.report.console.verdicts import color_verdict
+from sslbench.results.marks import marked_method
 
 MAX_SAMPLES = 10
 """Number of listed samples that only one run classifies correctly."""
@@ -29,12 +28,12 @@ def show_comparisons(console: Console, compared: Sequence[ComparedRuns]) -> None
             f"{one.dataset}, {one.protocol}: {first} minus {second}, paired over {found.test_samples:,} test samples"
         )
         _print(console, f"\n{title}", style="bold")
-        print_table(console, overall_table(found, first, second), labels=1)
+        print_table(console, overall_table(found, first, second))
         _print(console, "± is the half-width of the 95 % interval over seeds and test samples", style="dim")
         shown = largest_differences(found.classes)
         console.print()
         _print(console, "recall by class", style="bold")
-        print_table(console, classes_table(shown, first, second), labels=1)
+        print_table(console, classes_table(shown, first, second))
         if len(shown) < len(found.classes):
             _print(console, f"{len(found.classes) - len(shown)} more classes with smaller differences", style="dim")
         _print(console, "p is corrected for the number of classes (Holm); –: one seed", style="dim")
@@ -44,46 +43,37 @@ def show_comparisons(console: Console, compared: Sequence[ComparedRuns]) -> None
 
 def run_titles(one: ComparedRuns) -> tuple[str, str]:
     """Return titles of two runs: their methods, or their run names if the methods are the same."""
-    names = [with_marks(record.method["name"], marks_of(record.method)) for record in (one.first, one.second)]
+    names = [marked_method(record.method) for record in (one.first, one.second)]
     if names[0] == names[1]:
         names = [one.first.run, one.second.run]
     return names[0], names[1]
 
 
-def overall_table(found: Comparison, first: str, second: str) -> Table:
+def overall_table(found: Comparison, first: str, second: str) -> TextTable:
     """Tabulate the accuracies of two runs and their differences."""
-    table = plain_table()
-    table.add_column("metric")
-    for name in (first, second, "difference"):
-        table.add_column(escape(name), justify="right")
-    table.add_column("verdict")
-    for one in found.overall:
-        spread = "" if one.half_width is None else f" ±{one.half_width:.3f}"
-        color = COLORS.get(one.verdict)
-        verdict = f"[{color}]{one.verdict}[/]" if color else one.verdict
-        table.add_row(
+    rows = [
+        [
             one.metric.replace("_", " "),
-            f"{one.first:.3f}",
-            f"{one.second:.3f}",
-            f"{one.difference:+.3f}{spread}",
-            verdict,
-        )
-    return table
+            format_mean(one.first),
+            format_mean(one.second),
+            format_mean(one.difference, one.half_width, sign="+"),
+            color_verdict(one.verdict),
+        ]
+        for one in found.overall
+    ]
+    return TextTable(headers=["metric", first, second, "difference", "verdict"], rows=rows)
 
 
-def classes_table(classes: Sequence[ClassDifference], first: str, second: str) -> Table:
+def classes_table(classes: Sequence[ClassDifference], first: str, second: str) -> TextTable:
     """Tabulate recalls by class, their differences, and the number of samples that only one run classifies correctly."""
-    table = plain_table()
-    table.add_column("class")
-    for name in (first, second, "difference", "p", "test samples", f"only {first}", f"only {second}"):
-        table.add_column(escape(name), justify="right")
+    rows = []
     for one in classes:
-        color = ("green" if one.difference > 0 else "red") if one.differs else ""
-        gap = f"[{color}]{one.difference:+.3f}[/]" if color else f"{one.difference:+.3f}"
-        p = "–" if one.p is None else f"{one.p:.3f}"
+        gap = format_mean(one.difference, sign="+")
+        gap = Colored(gap, "green" if one.difference > 0 else "red") if one.differs else gap
         counts = (str(one.test_samples), str(one.only_first), str(one.only_second))
-        table.add_row(escape(one.name), f"{one.first:.3f}", f"{one.second:.3f}", gap, p, *counts)
-    return table
+        rows.append([one.name, format_mean(one.first), format_mean(one.second), gap, format_mean(one.p), *counts])
+    headers = ["class", first, second, "difference", "p", "test samples", f"only {first}", f"only {second}"]
+    return TextTable(headers=headers, rows=rows)
 
 
 def largest_differences(classes: Sequence[ClassDifference], most: int = MAX_CLASSES) -> list[ClassDifference]:

@@ -7,29 +7,26 @@ row is printed as several lines.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
+
+from sslbench.analysis.tables.text_tables import Colored, TextTable
 
 MAX_CELL_WIDTH = 40
 """Width above which a cell is wrapped between words."""
 GAP = 2
 
 
-def plain_table() -> Table:
-    """Return an empty table in the common style."""
-    return Table(box=None, pad_edge=False, header_style="bold")
-
-
-def print_table(console: Console, table: Table, labels: int) -> None:
-    """Print a table whose first `labels` columns name its rows."""
-    widths = [_width(column) for column in table.columns]
-    blocks = list(_blocks(widths, labels, console.width))
-    if not blocks:
-        for row in _rows(table):
-            _print_row(console, table, row, labels)
-        return
+def print_table(console: Console, table: TextTable) -> None:
+    """Print a table of text."""
+    widths = [_width(table, place) for place in range(len(table.headers))]
+    blocks = list(_blocks(widths, table.labels, console.width))
+    for row in table.rows if not blocks else ():
+        _print_row(console, table, row)
     for place, block in enumerate(blocks):
         if place:
             console.print()
@@ -54,34 +51,36 @@ def _blocks(widths: Sequence[int], labels: int, available: int) -> Iterator[list
     yield [*label_columns, *block]
 
 
-def _part(table: Table, block: Sequence[int], widths: Sequence[int]) -> Table:
-    """Return a table of some columns of another, each as wide as its cells need."""
-    part = plain_table()
+def _part(table: TextTable, block: Sequence[int], widths: Sequence[int]) -> Table:
+    """Return some columns of a table, each as wide as its cells need."""
+    part = Table(box=None, pad_edge=False, header_style="bold")
     for place in block:
-        column = table.columns[place]
-        part.add_column(column.header, justify=column.justify, width=widths[place], overflow="fold")
-    for row in _rows(table):
-        part.add_row(*(row[place] for place in block))
+        justify: Literal["left", "right"] = "left" if table.is_text(place) else "right"
+        part.add_column(Text(table.headers[place]), justify=justify, width=widths[place], overflow="fold")
+    for row in table.rows:
+        part.add_row(*(_styled(row[place]) for place in block))
     return part
 
 
-def _print_row(console: Console, table: Table, row: Sequence[str], labels: int) -> None:
-    names = ", ".join(Text.from_markup(cell).plain for cell in row[:labels] if cell)
+def _styled(cell: str) -> Text:
+    text = Text(cell)
+    if isinstance(cell, Colored):
+        text.stylize(cell.color, cell.start)
+    return text
+
+
+def _print_row(console: Console, table: TextTable, row: Sequence[str]) -> None:
+    names = ", ".join(filter(None, row[: table.labels]))
     console.print(names, style="bold", highlight=False, markup=False, soft_wrap=True)
-    for column, cell in zip(table.columns[labels:], row[labels:], strict=True):
+    for header, cell in zip(table.headers[table.labels :], row[table.labels :], strict=True):
         if cell:
-            header = Text.from_markup(str(column.header)).plain.replace("\n", " ")
-            console.print(f"  {header}: {cell}", highlight=False, soft_wrap=True)
+            line = Text("  ").append(f"{header}: ".replace("\n", " ")).append(_styled(cell))
+            console.print(line, highlight=False, soft_wrap=True)
 
 
-def _rows(table: Table) -> list[list[str]]:
-    cells = [[str(cell) for cell in column.cells] for column in table.columns]
-    return [list(row) for row in zip(*cells, strict=True)]
-
-
-def _width(column: Column) -> int:
+def _width(table: TextTable, place: int) -> int:
     """Return the width of a column: its longest line, at most MAX_CELL_WIDTH, but at least its longest word."""
-    texts = [Text.from_markup(str(cell)) for cell in (column.header, *column.cells)]
-    lines = [line.cell_len for text in texts for line in text.split("\n")]
-    words = [Text(word).cell_len for text in texts for word in text.plain.split()]
+    texts = (table.headers[place], *(row[place] for row in table.rows))
+    lines = [cell_len(line) for text in texts for line in text.split("\n")]
+    words = [cell_len(word) for text in texts for word in text.split()]
     return max(min(max(lines, default=0), MAX_CELL_WIDTH), max(words, default=0))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -19,16 +20,18 @@ def print_warning(console: Console, text: str) -> None:
     console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-class _StageBar(NoProgress):
-    def __init__(self, bars: StageBars, task: TaskID) -> None:
-        self._bars, self._task = bars, task
+class _Receiver(NoProgress):
+    """Shows the progress of a stage as a text and the part that is done."""
+
+    def __init__(self, show: Callable[[str, int, int], None]) -> None:
+        self._show = show
 
     def report_count(self, done: int, total: int) -> None:
-        self._bars.move(self._task, done, total, "")
+        self._show("", done, total)
 
     def report_step(self, moment: TrainingStep) -> None:
         done = (moment.epoch - 1) * moment.steps + moment.step
-        self._bars.move(self._task, done, moment.epochs * moment.steps, describe_step(moment))
+        self._show(describe_step(moment), done, moment.epochs * moment.steps)
 
     def report_named_step(self, name: str, moment: TrainingStep) -> None:
         self.report_step(moment)
@@ -49,7 +52,7 @@ class StageBars:
         self._run = run
         self._all = self._progress.add_task("run", total=max(run.total, 1e-9), detail="")
 
-    def move(self, task: TaskID, done: int, total: int, detail: str) -> None:
+    def move(self, task: TaskID, detail: str, done: int, total: int) -> None:
         """Update the bar of a stage and that of the run."""
         self._progress.update(task, completed=done, total=total, detail=detail)
         if self._run is not None and self._all is not None:
@@ -62,7 +65,7 @@ class StageBars:
         with self._progress, _count_stage(self._run, name):
             task = self._progress.add_task(name, total=None, detail="")
             try:
-                yield _StageBar(self, task)
+                yield _Receiver(partial(self.move, task))
             finally:
                 self._progress.remove_task(task)
 
@@ -85,26 +88,6 @@ def _count_stage(run: RunProgress | None, name: str) -> Iterator[None]:
         run.end()
 
 
-class _StageLog(NoProgress):
-    def __init__(self, lines: PlainLog, name: str) -> None:
-        self._lines, self._name = lines, name
-        self._began = environment.stopwatch()
-
-    def _say(self, detail: str, done: int, total: int) -> None:
-        left = (environment.stopwatch() - self._began) * (total - done) / max(done, 1)
-        self._lines.show(f"{self._name}: {detail}, {left:,.0f} s left", done, total)
-
-    def report_count(self, done: int, total: int) -> None:
-        self._say(f"{done:,}/{total:,}", done, total)
-
-    def report_step(self, moment: TrainingStep) -> None:
-        done = (moment.epoch - 1) * moment.steps + moment.step
-        self._say(describe_step(moment), done, moment.epochs * moment.steps)
-
-    def report_named_step(self, name: str, moment: TrainingStep) -> None:
-        self.report_step(moment)
-
-
 class PlainLog:
     """Plain lines: one at the end of a stage, and at most one every ten seconds while it runs."""
 
@@ -117,21 +100,22 @@ class PlainLog:
         """Append the remaining time of the run to every line."""
         self._run = run
 
-    def show(self, text: str, done: int, total: int) -> None:
+    def show(self, name: str, began: float, detail: str, done: int, total: int) -> None:
         """Print the progress of a stage and of the run, at most every ten seconds."""
         if self._run is not None:
             self._run.advance(done, total)
         now = environment.stopwatch()
         if now - self._last >= PLAIN_SECONDS:
             self._last = now
-            self.log(text + self._left())
+            left = (now - began) * (total - done) / max(done, 1)
+            self.log(f"{name}: {detail or f'{done:,}/{total:,}'}, {left:,.0f} s left{self._left()}")
 
     @contextmanager
     def stage(self, name: str) -> Iterator[StageProgress]:
         """Print the duration of the stage if it took more than a second."""
         began = self._last = environment.stopwatch()
         with _count_stage(self._run, name):
-            yield _StageLog(self, name)
+            yield _Receiver(partial(self.show, name, began))
             seconds = environment.stopwatch() - began
             if seconds > 1:
                 if self._run is not None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich.markup import escape
-from rich.table import Table
-
 from sslbench.analysis.tables.run_tables import RunRow
+from sslbench.analysis.tables.text_tables import Colored, TextTable, lay_out
 from sslbench.analysis.tables.verdicts import Against, RowVerdict
 from sslbench.report.balance import describe_balance
-from sslbench.report.console.narrow_tables import plain_table
-from sslbench.results.marks import marks_of, with_marks
+from sslbench.results.marks import joined_names, marked_method
 from sslbench.results.record import Record
 
 OPPONENTS: tuple[Against, ...] = ("best", "random")
@@ -77,55 +74,44 @@ def coverage_lines(rows: Sequence[RunRow]) -> Iterator[str]:
         yield from (f"{dataset}: {line}" if len(counts) > 1 else line for line in balance)
 
 
-def verdict_title(verdicts: Sequence[RowVerdict], dataset: str) -> str:
-    """Return the title of a dataset's verdicts."""
-    metric = verdicts[0].metric.replace("_", " ")
-    return f"{dataset}: which row is better? {metric}, 95 % interval of the paired difference"
-
-
-def verdict_table(verdicts: Sequence[RowVerdict], rows: Sequence[RunRow]) -> Table:
-    """Tabulate the verdicts of every run against the best row and the random encoder, by protocol."""
+def verdict_table(verdicts: Sequence[RowVerdict], rows: Sequence[RunRow]) -> TextTable:
+    """Tabulate the verdicts of one dataset's runs against the best row and the random encoder, by protocol."""
     records = {row.record.run: row.record for row in rows}
-    found = {(one.run, one.protocol, one.against): one for one in verdicts}
-    columns = [
-        (protocol, against)
+    others = {(one.protocol, one.against): records[one.other].method["name"] for one in verdicts}
+    columns = {
+        (protocol, against): f"{protocol}\nvs {'best' if against == 'best' else others[protocol, against]}"
         for protocol in dict.fromkeys(one.protocol for one in verdicts)
         for against in OPPONENTS
-        if any((one.protocol, one.against) == (protocol, against) for one in verdicts)
-    ]
-    table = plain_table()
-    table.add_column("method")
-    others = {(one.protocol, one.against): records[one.other].method["name"] for one in verdicts}
-    for protocol, against in columns:
-        table.add_column(f"{protocol}\nvs {'best' if against == 'best' else others[protocol, against]}")
-    backbones_differ = len({tuple(sorted(_backbones(record))) for record in records.values() if record.backbones}) > 1
-    best = {(one.protocol, one.other) for one in verdicts if one.against == "best"}
+        if (protocol, against) in others
+    }
+    cells: dict[str, dict[tuple[str, Against], str]] = {run: {} for run in records}
+    for one in verdicts:
+        cells[one.run][one.protocol, one.against] = color_verdict(one.verdict)
+        if one.against == "best":
+            cells[one.other][one.protocol, "best"] = "best"
+    backbones_differ = len({_backbones(record) for record in records.values() if record.backbones}) > 1
     augmentations_differ = len({_views(record) for record in records.values() if not record.baseline}) > 1
-    shown = {one.run for one in verdicts} | {run for _, run in best}
-    for run in [run for run in records if run in shown]:
-        record = records[run]
-        facts = [with_marks(record.method["name"], marks_of(record.method))]
-        facts += ["+".join(_backbones(record))] if backbones_differ and record.backbones else []
-        facts += [_views(record)] if augmentations_differ and record.augmentations else []
-        title = ", ".join(facts)
-        cells = [
-            "best" if against == "best" and (protocol, run) in best else _cell(found.get((run, protocol, against)))
-            for protocol, against in columns
+    laid_out = []
+    for run, record in records.items():
+        facts = [
+            marked_method(record.method),
+            _backbones(record) if backbones_differ else "",
+            _views(record) if augmentations_differ else "",
         ]
-        table.add_row(escape(title), *cells)
-    return table
+        laid_out += [([", ".join(filter(None, facts))], cells[run])] if cells[run] else []
+    what = f"{verdicts[0].metric.replace('_', ' ')}, 95 % interval of the paired difference"
+    title = f"{verdicts[0].dataset}: which row is better? {what}"
+    return lay_out(["method"], columns, laid_out, title=title)
 
 
-def _cell(one: RowVerdict | None) -> str:
-    if one is None:
-        return "–"
-    color = COLORS.get(one.verdict)
-    return f"[{color}]{one.verdict}[/]" if color else one.verdict
+def color_verdict(verdict: str) -> str:
+    """Return a verdict in the color of its direction."""
+    return Colored(verdict, COLORS[verdict]) if verdict in COLORS else verdict
 
 
 def _views(record: Record) -> str:
-    return "+".join(augmentation["name"] for augmentation in record.augmentations)
+    return joined_names(record.augmentations)
 
 
-def _backbones(record: Record) -> list[str]:
-    return [backbone["name"] for backbone in record.backbones.values()]
+def _backbones(record: Record) -> str:
+    return joined_names(record.backbones.values())

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sslbench.analysis.statistics.intervals import mean_over_seeds
-from sslbench.analysis.tables.selection import DEFAULT_FACT, as_int, disambiguate, seed_values, select, unit_values
+from sslbench.analysis.statistics.intervals import interval_ends, mean_over_seeds
+from sslbench.analysis.tables.estimates import seed_values, unit_values
+from sslbench.analysis.tables.selection import DEFAULT_FACT, select
+from sslbench.analysis.tables.study_frames import disambiguate
+from sslbench.analysis.tables.text_tables import as_int
 from sslbench.report.figures.style import pyplot, save_figure
 from sslbench.study.definition import FigureSettings
 
@@ -99,9 +102,7 @@ def _limit_to_shares(axes: Any, limit: str) -> dict[str, tuple[float, float]]:
 
 def interval_over_seeds(values: Sequence[float]) -> tuple[float, float]:
     """Return the 95 % interval over seeds, for seaborn."""
-    found = mean_over_seeds(list(values))
-    half = found.ci95_half_width or 0.0
-    return found.mean - half, found.mean + half
+    return interval_ends(mean_over_seeds(list(values)))
 
 
 def one_deviation(values: Sequence[float]) -> tuple[float, float]:

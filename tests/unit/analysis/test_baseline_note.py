@@ -21,7 +21,7 @@ def row(name: str, *, baseline: bool = True, trained: bool = True, encoder: bool
     cells = {
         (p, "macro_accuracy"): Estimate(mean=v, ci95_half_width=None, n=1, unit="seeds") for p, v in scores.items()
     }
-    return RunRow(record=record, dataset="digits", cells=cells, oracle={}, by_seed={})
+    return RunRow(record=record, dataset="digits", cells=cells, by_seed={})
 
 
 def rows(mae: float, supervised: float, pixels: float, **more: float) -> list[RunRow]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
-from sslbench.analysis.tables.selection import (
-    NOT_REQUESTED,
-    add_unmeasured,
-    cross_table,
-    disambiguate,
-    estimates,
-    paired_difference,
-    seed_values,
-    select,
-    study_frame,
-)
+from sslbench.analysis.tables.estimates import estimates, paired_difference, seed_values
+from sslbench.analysis.tables.selection import NOT_REQUESTED, select
+from sslbench.analysis.tables.study_frames import disambiguate, study_frame
+from sslbench.analysis.tables.text_tables import add_unmeasured, cross_table
+from sslbench.api.metrics import Metric
+from sslbench.catalog.metrics import MetricTable, core_metrics
 
 
 def scores(**columns) -> pd.DataFrame:
@@ -68,18 +65,42 @@ def test_a_run_that_several_points_ask_for_stands_at_each_of_them():
 
 
 def test_a_run_without_numbers_keeps_its_row():
-    table = cross_table(
-        estimates(scores(value=[1.0]), ["method", "protocol", "metric"]), ["method"], ["protocol", "metric"]
-    )
+    found = estimates(scores(value=[1.0]), ["method", "protocol", "metric"])
+    table = cross_table(found, ["method"], ["protocol", "metric"], core_metrics())
     runs = pd.DataFrame([{"run": "p", "method": "pretrained", "status": "unavailable"}])
-    assert add_unmeasured(table, ["method"], runs).to_numpy().tolist() == [
-        ["m", "1.000"],
-        ["pretrained (unavailable)", "–"],
-    ]
-    assert add_unmeasured(table, ["method"], runs[:0]).equals(table)
-    crossed_too = table.assign(axis=[10])[["axis", "method", *table.columns[1:]]]
-    shown = add_unmeasured(crossed_too, ["axis", "method"], runs.assign(axis=[float("nan")]))
-    assert shown.iloc[1].tolist() == ["–", "pretrained (unavailable)", "–"]
+    assert add_unmeasured(table, runs).rows == [["m", "1.000"], ["pretrained (unavailable)", "–"]]
+    assert add_unmeasured(table, runs[:0]) == table
+    crossed_too = replace(table, headers=["axis", *table.headers], rows=[["10", *table.rows[0]]], labels=2)
+    shown = add_unmeasured(crossed_too, runs.assign(axis=[float("nan")]))
+    assert shown.rows[1] == ["–", "pretrained (unavailable)", "–"]
+
+
+def test_heads_and_digits_are_those_of_the_metrics():
+    frame = scores(metric=["rank_me", "ami_max", "unknown_number"], value=[5.04, 0.5, 12.345])
+    found = estimates(frame, ["method", "protocol", "metric"])
+    across = cross_table(found, ["method"], ["protocol", "metric"], core_metrics())
+    assert across.headers == ["method", "knn RankMe", "knn AMI max", "knn unknown number"]
+    assert across.rows == [["m", "5.0", "0.500", "12.3"]]
+    down = cross_table(found, ["metric"], [], core_metrics())
+    assert [row[0] for row in down.rows] == ["RankMe", "AMI max", "unknown number"]
+    one = cross_table(found[:1].drop(columns="metric"), ["method"], ["protocol"], core_metrics(), "rank_me")
+    assert one.rows == [["m", "5.0"]]
+    assert cross_table(found[:1], ["method"], [], core_metrics(), "rank_me").headers == ["method", "RankMe"]
+
+
+def test_metrics_with_the_same_label_keep_columns_of_their_own():
+    label = core_metrics()["ami_max"].label
+    other = Metric(name="other", low=0.0, high=1.0, label=label)
+    metrics = MetricTable({**core_metrics(), "other": other})
+    found = estimates(scores(metric=["ami_max", "other"], value=[0.1, 0.2]), ["method", "metric"])
+    table = cross_table(found, ["method"], ["metric"], metrics)
+    assert (table.headers, table.rows) == (["method", label, label], [["m", "0.100", "0.200"]])
+
+
+def test_a_mixed_column_of_numbers_and_names_is_sorted():
+    frame = scores(value=[1.0, 2.0, 3.0], shots=[10.0, 5.0, None])
+    table = cross_table(estimates(frame, ["method", "shots"]), ["method"], ["shots"], core_metrics())
+    assert table.headers == ["method", "5", "10", "–"]
 
 
 def test_values_above_a_baseline_are_paired_by_seed_and_backbone():
@@ -97,13 +118,13 @@ def test_values_above_a_baseline_are_paired_by_seed_and_backbone():
     assert paired_difference(frame, "no-such-row", ["images"]).empty
     named = frame.assign(backbone=["b", "b", "c", "b", "b", "c", "none", "none"])
     assert len(paired_difference(named, "z", ["backbone", "method"])) == 3  # axes that are called like facts
-    table = cross_table(estimates(found, ["method", "backbone"]), ["method"], ["backbone"])
-    assert table.iloc[0].tolist() == ["a", "0.600 ±2.541", "0.100"]
+    table = cross_table(estimates(found, ["method", "backbone"]), ["method"], ["backbone"], core_metrics())
+    assert table.rows[0] == ["a", "0.600 ±2.541", "0.100"]
 
 
 def test_a_table_names_the_last_epoch_and_the_earlier_ones():
     found = estimates(scores(value=[1.0, 2.0], epoch=[5.0, None]), ["method", "epoch"])
-    assert list(cross_table(found, ["method"], ["epoch"]).columns) == ["method", "5", "last"]
+    assert cross_table(found, ["method"], ["epoch"], core_metrics()).headers == ["method", "5", "last"]
 
 
 def test_estimates_average_within_a_seed_first():
@@ -111,11 +132,10 @@ def test_estimates_average_within_a_seed_first():
     found = estimates(frame, ["method"]).iloc[0]
     assert found["mean"] == pytest.approx(3.5)  # (mean of 1 and 3, and 5), not the mean of three
     assert (found["n"], found["unit"]) == (2, "seeds")
-    table = cross_table(
-        estimates(frame.assign(axis=["u", "u", "u"]), ["method", "axis", "metric"]), ["method", "axis"], ["metric"]
-    )
-    assert table.columns.tolist() == ["method", "axis", "x"]
-    assert table["x"].iloc[0].startswith("3.500 ±")
+    found = estimates(frame.assign(axis=["u", "u", "u"]), ["method", "axis", "metric"])
+    table = cross_table(found, ["method", "axis"], ["metric"], core_metrics())
+    assert table.headers == ["method", "axis", "x"]
+    assert table.rows[0][2].startswith("3.500 ±")
 
 
 def test_runs_of_two_backbones_are_never_averaged_as_seeds():

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 import sslbench
-from sslbench.analysis.tables.run_tables import default_scores
+from sslbench.analysis.tables.selection import select_scores
 from sslbench.catalog.metrics import core_metrics
 from sslbench.report.console.terminal import show_results
 from sslbench.results.record import Score
@@ -44,7 +44,7 @@ def test_a_run_with_few_labels_only_shows_their_scores(tmp_path):
 )
 def test_scores_of_the_largest_number_or_first_name_stand_for_a_question_that_was_not_asked(settings, own):
     rows = [score(setting) for setting in settings]
-    assert default_scores(rows) == [rows[place] for place in own]
+    assert select_scores(rows) == [rows[place] for place in own]
 
 
 def test_a_table_of_a_study_shows_the_largest_fraction_of_a_protocol_without_scores_for_all_labels():

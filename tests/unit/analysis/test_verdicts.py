@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from rich.console import Console
 import sslbench
 from sslbench.analysis.statistics.accuracy import accuracy_variance, compared_scores, known_variances
 from sslbench.analysis.statistics.class_differences import recall_half_widths, recall_statistics
+from sslbench.analysis.tables.estimates import estimates
 from sslbench.analysis.tables.run_tables import class_rows, default_answers, make_rows
-from sslbench.analysis.tables.selection import estimates
 from sslbench.analysis.tables.verdicts import RowVerdict, judge_rows
 from sslbench.catalog.metrics import core_metrics
 from sslbench.report.console.terminal import show_results
@@ -143,5 +144,6 @@ def test_the_best_row_is_in_the_table_though_nothing_is_compared_with_it(finishe
         verdict="worse", difference=-0.1, half_width=0.05,
     )  # fmt: skip
     table = verdict_table([told], rows)
-    cells = [list(column.cells) for column in table.columns]
-    assert cells[1] == ["[red]worse[/]", "best"]
+    assert [row[1] for row in table.rows] == ["worse", "best"]
+    assert table.rows[0][1].color == "red"
+    assert verdict_table([replace(told, dataset="of another row")], rows).title.startswith("of another row: which row")

@@ -118,5 +118,5 @@ def test_rows_are_ordered_by_the_direction_of_their_metric(higher):
     ranked = rank_rows(field)
     assert [row.name for row in ranked] == (["c", "b", "a"] if higher else ["a", "b", "c"])
     assert [row.rank for row in ranked] == [1, 2, 3]
-    assert ranked[0].score == pytest.approx(0.9133333 if higher else 0.11)
+    assert ranked[0].mean == pytest.approx(0.9133333 if higher else 0.11)
     assert verdict(field, 2, 0) == ("better" if higher else "worse")

@@ -28,6 +28,7 @@ from sslbench.leaderboard.standings.columns import suite_metrics
 from sslbench.leaderboard.standings.entries import make_entry
 from sslbench.leaderboard.submission.bundle import read_bundle
 from sslbench.leaderboard.submission.suite import read_suite
+from sslbench.report.console.narrow_tables import print_table
 from sslbench.report.console.terminal import results_table
 from sslbench.report.tables import build_frames, make_table
 from sslbench.results.marks import marks_of, with_marks
@@ -179,7 +180,7 @@ def test_identical_views_are_marked_in_the_record_on_the_card_and_in_a_runs_tabl
     assert "views: identical" in (out / same.run / "card.md").read_text()
     assert "identical" not in (out / other.run / "card.md").read_text()
     console = Console(file=io.StringIO(), width=200)
-    console.print(results_table(make_rows(list(found.values()), core_metrics()), core_metrics()))
+    print_table(console, results_table(make_rows(list(found.values()), core_metrics()), core_metrics()))
     table = console.file.getvalue()
     assert table.count("simclr (identical views)") == 1
     assert table.count("supervised (labels)") == 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import wilcoxon
 
 from sslbench.analysis.statistics.signed_rank_test import signed_rank_p
-from sslbench.analysis.tables.run_tables import default_scores
+from sslbench.analysis.tables.selection import select_scores
 from sslbench.api import Outcome, Target, Task
 from sslbench.evaluation.bench import HarnessTrial
 from sslbench.evaluation.features import DiskFeatureTable
@@ -223,4 +223,4 @@ def test_the_largest_gallery_of_all_modalities_is_the_default_question():
 
     rows = [score(s) for s in ('{"draw": 0, "shots": 2}', '{"draw": 0, "shots": 16}', '{"draw": 1, "shots": 16}',
                                '{"draw": 0, "gallery": "image", "shots": 16}')]  # fmt: skip
-    assert default_scores(rows) == rows[1:3]
+    assert select_scores(rows) == rows[1:3]

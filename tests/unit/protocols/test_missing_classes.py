@@ -13,7 +13,7 @@ from rich.console import Console
 
 import sslbench
 from sslbench.analysis.tables.run_tables import class_rows, count_tested, count_untrained
-from sslbench.analysis.tables.selection import classes_frame
+from sslbench.analysis.tables.study_frames import classes_frame
 from sslbench.api import Outcome, Target, Task
 from sslbench.catalog.metrics import core_metrics
 from sslbench.data.splits import Division

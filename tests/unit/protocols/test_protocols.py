@@ -17,7 +17,7 @@ from sklearn.metrics import (
 )
 
 from sslbench.analysis.statistics import metrics
-from sslbench.analysis.statistics.intervals import mean_over_folds, mean_over_seeds, mean_paired_difference
+from sslbench.analysis.statistics.intervals import mean_over_folds, mean_over_seeds
 from sslbench.api import adjusted_mutual_info, feature_geometry
 from sslbench.api.errors import RequestError
 from sslbench.protocols.clustering import ClusteringConfig
@@ -267,7 +267,6 @@ def test_intervals():
     assert folds.unit == "folds"
     variance = np.var([0.5, 0.6, 0.7, 0.6, 0.6], ddof=1)
     assert folds.ci95_half_width == pytest.approx(2.776445 * np.sqrt(variance * (1 / 5 + 0.25)), rel=1e-5)
-    assert mean_paired_difference([0.6, 0.7], [0.5, 0.6]).mean == pytest.approx(0.1)
 
 
 def test_generators_depend_on_seed_and_name_only(digits):

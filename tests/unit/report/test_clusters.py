@@ -39,6 +39,6 @@ def test_clusters_against_a_column_are_shown_next_to_those_against_classes(tmp_p
     assert records[0].status == "done", records[0].reason
     console = Console(width=160, file=io.StringIO())
     show_results(console, results, core_metrics())
-    lines = [line.split() for line in console.file.getvalue().splitlines() if "ami max" in line]
+    lines = [line.split() for line in console.file.getvalue().splitlines() if line.startswith(records[0].run)]
     assert [line[2] for line in lines] == ["class", "pen"]
     assert all(len(line) == 7 for line in lines), lines  # run, dataset, what, ami, max, score, null

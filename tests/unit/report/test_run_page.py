@@ -134,7 +134,7 @@ def row(name: str, knn: float, *, baseline: bool = False, linear: float | None =
         for place, value in cells.items()
         if value is not None
     }
-    return RunRow(record=record, dataset="d", cells=kept, oracle={}, by_seed={})
+    return RunRow(record=record, dataset="d", cells=kept, by_seed={})
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def balance(least: int, most: int, tested: dict[str, int], groups: str = "none",
                              protocols=protocols)  # fmt: skip
     one = Estimate(mean=0.5, ci95_half_width=None, n=1, unit="seeds")
     cells = {("knn", "macro_accuracy"): one, ("diagnostics", "rank_me"): one}
-    return list(describe_balance([RunRow(record=record, dataset="d", cells=cells, oracle={}, by_seed={})]))
+    return list(describe_balance([RunRow(record=record, dataset="d", cells=cells, by_seed={})]))
 
 
 def test_imbalance_small_classes_and_groups_are_stated_where_they_matter():
