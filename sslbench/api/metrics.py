@@ -15,7 +15,7 @@ class Derivation(Enum):
     """Sources of metrics, in the order of columns; the harness computes a metric wherever its source is stored.
 
     CONFUSION: `compute(matrix)`: counts [C, C], rows are true classes.
-    RANKED_SCORES: `compute(ranked)`: a `RankedScores`.
+    RANKED_SCORES: `compute(ranked)`: a `RankedScores`, where a protocol predicts scores of classes.
     LABELS: `compute(truth, scores)`: zeros and ones [n, C] (-1: unknown), and scores [n, C].
     VALUES: `compute(truth, predicted)`: numbers [n, V].
     CLUSTERS: `compute(labels, clusterings)`: class codes [n], and one array of cluster codes [n] per clustering.
@@ -49,6 +49,7 @@ class Metric:
         samples as well as seeds.
     chance_of: metric whose value under permuted labels this is. A protocol reports it, and `compute(labels, clusters, draws,
         rng)` returns mean and standard deviation of one draw, by which a submission is checked.
+    means_collapse: whether a value above 0 marks the run as collapsed, so that it is not ranked.
     summary, source: one line on its meaning, and where its formula is from.
     old_names: its names before a rename.
     """
@@ -67,6 +68,7 @@ class Metric:
     is_main: bool = False
     mean_over: Literal["samples", "classes"] | None = None
     chance_of: str = ""
+    means_collapse: bool = False
     summary: str = ""
     source: str = ""
     old_names: tuple[str, ...] = ()

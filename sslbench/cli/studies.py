@@ -99,6 +99,7 @@ def class_effects(
     """Test how an axis changes the recall of each class: trends along numbers, differences between names."""
     from sslbench.app import study as commands
     from sslbench.convert import convert
+    from sslbench.report.class_effects import with_overall_metric
     from sslbench.report.console.study_progress import study_progress_for
     from sslbench.report.console.terminal import show_tables
     from sslbench.study.definition import ClassEffectSettings
@@ -111,6 +112,7 @@ def class_effects(
         raise RequestError(problems)
     requests, _ = commands.split_overrides(overrides or [])
     opened = commands.open_study(catalog_of(), study, scale, requests, out, study_progress_for(console), announce=True)
+    settings = with_overall_metric(settings, opened.metrics)
     folder = opened.folder.path / "class-effects" / settings.name
     show_tables(console, commands.class_effects(opened, settings, folder).tables, folder)
     console.print(f"\ntables and figures: {folder}", highlight=False, markup=False, soft_wrap=True)

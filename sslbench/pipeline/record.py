@@ -66,7 +66,7 @@ class RunMeasurements:
 
 def make_record(plan: Plan, name: str, failure: Failure | None, measured: RunMeasurements) -> Record:
     """Return the record of a run; cost, host and clock are separate fields, as they differ between repetitions."""
-    collapsed = any(score.metric == "collapsed" and score.value > 0 for score in measured.scores)
+    collapsed = any(measured.metrics.find(one.metric).means_collapse and one.value > 0 for one in measured.scores)
     status: Status = failure.status if failure else "collapsed" if collapsed else "done"
     by_key = {table.key: table for table in measured.tables}  # two folders read by one dataset have the same name
 
@@ -196,7 +196,7 @@ def _join_predictions(folder: Path, evaluations: Sequence[Stage]) -> None:
                     table = table.add_column(0, column, arrow.array([keys[column]] * len(table), kind))
                 tables.append(table)
         if tables:
-            parquet.write_table(arrow.concat_tables(tables), folder / name)
+            parquet.write_table(arrow.concat_tables(tables, promote_options="permissive"), folder / name)
 
 
 def _test_rows(table: arrow.Table) -> arrow.Table:

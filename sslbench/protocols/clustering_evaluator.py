@@ -61,12 +61,17 @@ class Clustering:
             setting={"clusters": clusters},
             rows=task.query,
             clusters=tuple(assigned),
-            scores=self._scores(labels[task.query], assigned, rngs[0]),
+            scores=self._score_chance(labels[task.query], assigned[0], rngs[0]),
             artifacts=(self._exemplars(fits[0], features, task),),
         )
         for name, codes in columns.items():
             scores = self._scores(codes[task.query], assigned, rngs[0])
             yield Outcome(task=place, setting={"clusters": clusters, "against": name}, scores=scores)
+
+    def _score_chance(self, codes: Codes, clusters: Codes, rng: np.random.Generator) -> dict[str, float]:
+        """Return what does not follow from stored clusters: the null of a clustering."""
+        found = adjusted_mutual_info(codes[codes >= 0], clusters[codes >= 0], self.config.permutations, rng)
+        return {name: found[name] for name in ("ami_max_null", "ami_max_null_sd") if name in found}
 
     def _scores(self, codes: Codes, assigned: Sequence[Codes], rng: np.random.Generator) -> dict[str, float]:
         """Return the mean scores of all clusterings and the null of the first; samples with a negative code are left out."""

@@ -72,6 +72,7 @@ METRICS = (
         high=1,
         digits=0,
         higher_is_better=False,
+        means_collapse=True,
         summary="1 if the features have collapsed, else 0",
     ),
     of_features(

@@ -50,6 +50,12 @@ class ClassEffects:
     by: tuple[str, ...]
 
 
+def with_overall_metric(request: ClassEffectSettings, metrics: MetricTable) -> ClassEffectSettings:
+    """Return settings that name the metric over all classes: by default the first mean over samples."""
+    default = next(metric.name for metric in metrics.accuracies if metric.mean_over == "samples")
+    return replace(request, overall=request.overall or default)
+
+
 def class_effect_report(
     study: Study, results: Results, points: Points, request: ClassEffectSettings, metrics: MetricTable, folder: Path
 ) -> EffectReport:

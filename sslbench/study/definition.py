@@ -112,7 +112,9 @@ class ClassEffectSettings:
         "", "Second protocol whose trends are compared with the first ('': none).", old_names=("beside",)
     )
     metric: Literal["recall", "precision", "f1"] = setting("recall", "Score of a class that is tested.")
-    overall: str = setting("micro_accuracy", "Metric of the score over all classes, and of datasets.")
+    overall: str = setting(
+        "", "Metric of the score over all classes, and of datasets ('': the first mean over samples)."
+    )
     basis: Literal["means", "all", "ranks", "seeds"] = setting(
         "seeds",
         "Test of trends: Pearson over seed means, Pearson over all scores, Spearman over seed means, or t of slopes by seed.",
