@@ -36,4 +36,9 @@ def trial_of(
 
 def accuracy(outcomes, labels: np.ndarray, *, on: str = "validation") -> float:
     chosen = next(o for o in outcomes if o.chosen_on == on)
-    return float((labels[chosen.rows] == chosen.predicted).mean())
+    return float((labels[chosen.rows] == codes_of(chosen)).mean())
+
+
+def codes_of(outcome) -> np.ndarray:
+    """Return the predicted classes [n] of codes [n] or scores [n, C]."""
+    return outcome.predicted.argmax(1) if outcome.predicted.ndim == 2 else outcome.predicted

@@ -22,6 +22,9 @@ def _set(record, path, value):
 
 FORGED: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "metric": (lambda r: score_of(r, "macro_accuracy").update(value=0.9999), "macro_accuracy is 0.999900, but"),
+    "calibration": (
+        lambda r: score_of(r, "expected_calibration_error", "linear").update(value=0.0), "expected_calibration_error is 0.000000, but"
+    ),
     "ami": (lambda r: score_of(r, "ami_max", "clustering").update(value=0.9), "ami_max is 0.900000, but"),
     "ami by another name": (
         lambda r: r["scores"].append({**score_of(r, "ami_max", "clustering"), "setting": '{"x": "against"}', "value": 1.0}),
@@ -77,13 +80,35 @@ FORGED: Mapping[str, tuple[Callable[[Any], Any], str]] = {
 }  # fmt: skip
 
 
+def _without_scores(frame):
+    empty = [[]] * len(frame)
+    return frame.assign(rank=0, best_classes=empty, class_scores=empty)
+
+
+def sharpen(scores):
+    """Return scores with the same order and sum."""
+    squares = scores.astype(float) ** 2
+    return squares / squares.sum()
+
+
 def _first(frame, column, value):
     frame.loc[frame.index[0], column] = value(frame.loc[frame.index[0], column]) if callable(value) else value
     return frame
 
 
 TABLES: Mapping[str, tuple[Callable[[Any], Any], str]] = {
-    "prediction": (lambda f: _first(f, "predicted", lambda v: (v + 1) % 10), "follows from its predictions"),
+    "prediction": (
+        lambda f: _first(_without_scores(f), "predicted", lambda v: (v + 1) % 10),
+        "follows from its predictions",
+    ),
+    "prediction with scores": (
+        lambda f: _first(f, "predicted", lambda v: (v + 1) % 10),
+        "has class scores of 1 samples that contradict their rank",
+    ),
+    "rank": (lambda f: _first(f, "rank", 10), "has class scores of 1 samples that contradict their rank"),
+    "scores": (lambda f: f.assign(class_scores=f["class_scores"] / 2), "reports brier_score, which does not follow"),
+    "sharper scores": (lambda f: f.assign(class_scores=f["class_scores"].map(sharpen)), "brier_score is"),
+    "some scores": (lambda f: _first(f, "class_scores", lambda v: v[1:]), "lists of different lengths"),
     "class": (lambda f: _first(f, "predicted", 10), "predicts a class code outside 0 to 9"),
     "label": (
         lambda f: _first(f, "label", lambda v: (v + 1) % 10),

@@ -33,6 +33,7 @@ from sslbench.api.ranges import (
     Share,
     Span,
 )
+from sslbench.api.ranked_scores import RankedScores, rank_scores
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import Published, ReferenceSpec
 from sslbench.api.renamed import missing_name
@@ -134,6 +135,7 @@ __all__ = [
     "ProtocolSpec",
     "Published",
     "Range",
+    "RankedScores",
     "Recipe",
     "RecipeSpec",
     "ReferenceSpec",
@@ -160,7 +162,7 @@ __all__ = [
     "UnexpectedFormat",
     "View",
     "WorkerPool",
-    "help_of", "hookimpl", "scale_to_range", "setting", "setting_from",
+    "help_of", "hookimpl", "rank_scores", "scale_to_range", "setting", "setting_from",
 ]  # fmt: skip
 
 

@@ -70,21 +70,32 @@ def _known_only(difference: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetLoss:
-    """Loss of scores against encoded labels, its gradient for probes, and the answers that scores mean.
+    """Loss of scores against encoded labels, its gradient for probes, and what scores mean.
 
     loss: scores [B, C], encoded labels, label smoothing in [0, 1) -> scalar.
     gradient: scores [B, G, C], encoded labels -> [B, G, C].
     answer: scores [..., C] -> codes [...] (class), probabilities (labels) or standardized values [..., C].
+    output: the same for classes as probabilities [..., C], the largest of which is the answer.
     """
 
     loss: Callable[[Tensor, Tensor, float], Tensor]
     gradient: Callable[[Tensor, Tensor], Tensor]
     answer: Callable[[Tensor], Tensor]
+    output: Callable[[Tensor], Tensor]
 
 
 def most_probable(scores: Tensor) -> Tensor:
     """Return the code of the highest score."""
     return scores.argmax(-1)
+
+
+def probabilities(scores: Tensor) -> Tensor:
+    """Return the softmax of scores [..., C]; a row that has none, as its scores are not finite, is unchanged.
+
+    In float64, so that different float32 scores have different probabilities.
+    """
+    found = torch.softmax(scores.double(), -1)
+    return torch.where(found.isnan(), scores, found)
 
 
 def unchanged(scores: Tensor) -> Tensor:
@@ -93,9 +104,13 @@ def unchanged(scores: Tensor) -> Tensor:
 
 
 LOSSES: Mapping[TargetName, TargetLoss] = {
-    "class": TargetLoss(loss=cross_entropy, gradient=cross_entropy_gradient, answer=most_probable),
-    "labels": TargetLoss(loss=binary_cross_entropy, gradient=binary_cross_entropy_gradient, answer=torch.sigmoid),
-    "value": TargetLoss(loss=squared_error, gradient=squared_error_gradient, answer=unchanged),
+    "class": TargetLoss(
+        loss=cross_entropy, gradient=cross_entropy_gradient, answer=most_probable, output=probabilities
+    ),
+    "labels": TargetLoss(
+        loss=binary_cross_entropy, gradient=binary_cross_entropy_gradient, answer=torch.sigmoid, output=torch.sigmoid
+    ),
+    "value": TargetLoss(loss=squared_error, gradient=squared_error_gradient, answer=unchanged, output=unchanged),
 }
 
 

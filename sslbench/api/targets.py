@@ -43,6 +43,7 @@ class TargetKind(ABC):
     has_labels: whether any sample can have a label.
     source: what the metrics of predictions are computed from.
     each: metrics of a single class, label or number; for classes they follow from the confusion matrix.
+    stored_as: type of the predictions [n, C] that are stored, from which metrics are computed.
     rule: versions, part of stage keys, of the rules that divide samples by these labels; () for those of `splits.VERSION`.
     """
 
@@ -54,6 +55,7 @@ class TargetKind(ABC):
     rule: ClassVar[tuple[int, ...]] = ()
     source: ClassVar[Derivation] = Derivation.NOTHING
     each: ClassVar[tuple[str, ...]] = ()
+    stored_as: ClassVar[type[np.floating[Any]]] = np.float64
 
     @abstractmethod
     def is_labeled(self, labels: Labels) -> Mask:
@@ -179,6 +181,7 @@ class LabelsTarget(TargetKind):
     content = "several labels"
     source = Derivation.LABELS
     each: ClassVar[tuple[str, ...]] = ("average_precision",)
+    stored_as = np.float16
     unit, units = "label", "labels"
     rule = (1, 1)
 

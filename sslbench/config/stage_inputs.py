@@ -19,7 +19,7 @@ from sslbench.data.prepare_inputs import SampleInputs
 from sslbench.data.splits import SplitSettings
 from sslbench.environment import Precision
 
-EVALUATION_FORMAT = 4
+EVALUATION_FORMAT = 5
 """Version of the files in an evaluation's folder: increased when they change."""
 
 

@@ -18,9 +18,11 @@ import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 
 from sslbench.analysis.statistics import metrics
+from sslbench.api.ranked_scores import RankedScores, rank_scores, round_to
 from sslbench.api.targets import Labels, kind_of
 from sslbench.api.values import Artifact, ImageArtifact, Outcome, SampleGroups, TableArtifact, Target, Task
 from sslbench.convert import to_plain
+from sslbench.results.class_scores import as_lists, score_columns
 from sslbench.results.record import ClassScore, LabelScore
 from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, VECTORS
 
@@ -128,12 +130,13 @@ class _Collected:
             line = {"fold": fold, "setting": setting_json, "chosen_on": outcome.chosen_on}
             line |= {"outcome": number, "part": part}
             if truth.ndim == 2:
-                self.vectors.append(
-                    _make_table(self.ids[rows], _as_lists(truth), "predicted", _as_lists(predicted), line)
-                )
+                lists = as_lists(truth.astype(np.float64)), as_lists(self._as_stored(predicted))
+                self.vectors.append(_make_table(self.ids[rows], lists[0], "predicted", lists[1], line))
                 continue
             codes = _predicted_classes(predicted)
-            self.predictions.append(_make_table(self.ids[rows], truth, "predicted", codes, line))
+            table = _make_table(self.ids[rows], truth, "predicted", codes, line)
+            ranked = _rank(self.key.protocol, truth, predicted, len(self.target.names))
+            self.predictions.append(_add_columns(table, score_columns(ranked, len(rows))))
         if outcome.chosen_on == "query":
             return
         if self.labels.ndim == 2:
@@ -145,12 +148,15 @@ class _Collected:
             counts = self.counted.setdefault(same, ClassCounts(matrix=0 * matrix))
             counts.add(matrix, _bank_labels(outcome, self.tasks, self.labels))
 
+    def _as_stored(self, predicted: Labels) -> Labels:
+        return round_to(predicted, kind_of(self.target).stored_as)
+
     def _score_labels(self, outcome: Outcome, fold: int, setting: str) -> Iterator[LabelScore]:
         """Yield the scores of every label or number of an outcome."""
         kind, names, truth = kind_of(self.target), self.target.names, self.labels[outcome.rows]
         bank = _bank_labels(outcome, self.tasks, self.labels)
         learned = None if bank is None else kind.count(bank, names)
-        found = kind.score_each(truth, np.asarray(outcome.predicted))
+        found = kind.score_each(truth, self._as_stored(np.asarray(outcome.predicted)).astype(np.float64))
         for place, (name, support) in enumerate(zip(names, kind.count(truth, names).tolist(), strict=True)):
             yield LabelScore(
                 dataset=UNNAMED, protocol=self.key.protocol, seed=self.key.seed, fold=fold, setting=setting, name=name,
@@ -166,6 +172,7 @@ class _Collected:
             self.ids[:0], none, "predicted", none, {**line, "chosen_on": "", "outcome": 0, "part": ""}
         )
         no_cluster = _make_table(self.ids[:0], none, "cluster", none, {**line, "fit": 0, "outcome": 0})
+        no_prediction = _add_columns(no_prediction, score_columns(None, 0))
         parquet.write_table(arrow.concat_tables([no_prediction, *self.predictions]), folder / PREDICTIONS)
         parquet.write_table(arrow.concat_tables([no_cluster, *self.partitions]), folder / ASSIGNMENTS)
         (folder / CHOICES).write_text(json.dumps(self.choices))
@@ -209,6 +216,16 @@ def _predicted_classes(predicted: NDArray[Any]) -> NDArray[np.int64]:
     return (predicted.argmax(1) if predicted.ndim == 2 else predicted).astype(np.int64)
 
 
+def _rank(protocol: str, truth: Labels, predicted: Labels, classes: int) -> RankedScores | None:
+    """Return the scores of classes as they are stored; None for codes, and for scores that are not finite."""
+    if predicted.ndim == 1:
+        return None
+    if predicted.shape != (len(truth), classes):
+        shapes = f"{list(predicted.shape)}, not {[len(truth), classes]}"
+        raise ValueError(f"protocol {protocol!r}: class scores have shape {shapes}. Report it to its authors")
+    return rank_scores(truth, predicted) if np.isfinite(predicted).all() else None
+
+
 def _class_scores(
     counted: ClassCounts, target: Target, key: EvaluationKey, fold: int, setting: str
 ) -> list[ClassScore]:
@@ -242,9 +259,10 @@ def _make_table(ids: NDArray[np.str_], truth: Any, name: str, values: Any, line:
     return arrow.table({"id": arrow.array(ids.tolist(), arrow.string()), "label": truth, name: values, **constants})
 
 
-def _as_lists(values: Labels) -> arrow.ListArray:
-    """Return numbers [n, C] as a column of n lists."""
-    return arrow.ListArray.from_arrays(np.arange(len(values) + 1) * values.shape[1], values.astype(np.float64).ravel())
+def _add_columns(table: arrow.Table, columns: Mapping[str, Any]) -> arrow.Table:
+    for name, values in columns.items():
+        table = table.append_column(name, arrow.array(values) if isinstance(values, np.ndarray) else values)
+    return table
 
 
 def _write_artifact(folder: Path, name: str, artifact: Artifact) -> None:

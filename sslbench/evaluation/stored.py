@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +18,7 @@ from sslbench.analysis.statistics.derived_metrics import DerivedMetrics, class_m
 from sslbench.api.metrics import Derivation
 from sslbench.catalog.metrics import VALIDATION, MetricTable
 from sslbench.evaluation.scores import OUTCOMES
+from sslbench.results.class_scores import SCORE_COLUMNS, read_class_scores, stack_lists
 from sslbench.results.record import ClassScore, LabelScore, Score
 from sslbench.results.store import ASSIGNMENTS, PREDICTIONS, VECTORS
 
@@ -57,9 +58,11 @@ def _derive(
     folder: Path, content: Mapping[str, Any], metrics: MetricTable
 ) -> Iterator[tuple[int, str, DerivedMetrics]]:
     """Yield (number of the outcome, start of the metrics' names, metrics)."""
-    columns = ("outcome", "part", "label", "predicted")
-    for (number, part), some in _grouped(parquet.read_table(folder / PREDICTIONS, columns=list(columns)), columns[:2]):
-        yield int(number), _prefix(part), class_metrics(some["label"], some["predicted"], content["classes"], metrics)
+    columns, classes = ("outcome", "part", "label", "predicted"), content["classes"]
+    table = parquet.read_table(folder / PREDICTIONS, columns=[*columns, *SCORE_COLUMNS])
+    for (number, part), some in _grouped(table, columns[:2]):
+        ranked = read_class_scores(some["label"], some["predicted"], classes, some)
+        yield int(number), _prefix(part), class_metrics(some["label"], some["predicted"], classes, metrics, ranked)
     names = ("outcome", "fit", "label", "cluster")
     clusterings: dict[int, list[Mapping[str, NDArray[np.int64]]]] = {}
     for (number, _), some in _grouped(parquet.read_table(folder / ASSIGNMENTS, columns=list(names)), names[:2]):
@@ -73,21 +76,17 @@ def _derive(
             yield int(number), _prefix(part), derive_metrics(metrics, source, truth, predicted)
 
 
-def stack_lists(lists: Iterable[Any]) -> NDArray[np.float64]:
-    """Return lists of equal length as an array [n, C]."""
-    return np.stack([np.asarray(one, np.float64) for one in lists])
-
-
 def _prefix(part: str) -> str:
     return VALIDATION if part == "validation" else ""
 
 
-def _grouped(table: arrow.Table, by: tuple[str, ...]) -> Iterator[tuple[tuple[Any, ...], dict[str, NDArray[np.int64]]]]:
-    """Yield groups of consecutive rows with equal values, as arrays by column."""
+def _grouped(table: arrow.Table, by: tuple[str, ...]) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Yield groups of consecutive rows with equal values, as arrays by column; lists are not converted."""
     if not len(table):
         return
     keys = [table[name].to_numpy() for name in by]
-    others = {name: table[name].to_numpy() for name in table.column_names if name not in by}
+    columns = {name: table[name] for name in table.column_names if name not in by}
+    others = {name: one if arrow.types.is_list(one.type) else one.to_numpy() for name, one in columns.items()}
     change = np.logical_or.reduce([key[1:] != key[:-1] for key in keys])
     starts = [0, *(np.flatnonzero(change) + 1).tolist(), len(table)]
     for first, end in pairwise(starts):

@@ -10,7 +10,7 @@ from sslbench.catalog.facts import Catalog
 from sslbench.catalog.metrics import MetricTable, installed_metrics
 from sslbench.leaderboard.site.build import build
 from sslbench.leaderboard.site.load import InstalledContext
-from sslbench.leaderboard.submission.bundle import Bundle, BundleError, read_bundle
+from sslbench.leaderboard.submission.bundle import MAX_BYTES, Bundle, BundleError, read_bundle
 from sslbench.leaderboard.submission.check import check_suite
 from sslbench.leaderboard.submission.requirements import bundle_conflicts
 from sslbench.leaderboard.submission.submit import submit
@@ -36,13 +36,16 @@ def submit_all(
     lines, good = [], True
     for run in runs:
         try:
-            folder = submit(board, suite, run, metrics, entry=entry, by=by, note=note)
+            folder, is_without_scores = submit(board, suite, run, metrics, entry=entry, by=by, note=note)
         except RequestError as error:
             lines += [f"refused: {problem}" for problem in error.problems]
             good = False
             continue
         size = sum(file.stat().st_size for file in folder.iterdir())
         lines.append(f"{folder}: {size / 1000:.0f} kB")
+        if is_without_scores:
+            limit = f"the bundle would exceed {MAX_BYTES / 1e6:g} MB"
+            lines.append(f"{folder}: without class scores and the metrics computed from them, as {limit}")
     return lines, good
 
 

@@ -80,7 +80,7 @@ class Finetune:
 
         def predict(rows: np.ndarray) -> Labels:
             scores = bench.answer(objective.scores, rows, source="samples")
-            return kind.decode(objective.target_loss.answer(scores).numpy(), labels[task.bank])
+            return kind.decode(objective.target_loss.output(scores).numpy(), labels[task.bank])
 
         def measure_quality() -> float:
             qualities.append(kind.score(labels[task.validation], predict(task.validation)))

@@ -36,6 +36,12 @@ def sum_votes(weights: Tensor, labels: Tensor, classes: int, k: int) -> Tensor:
     return torch.zeros(len(weights), classes).scatter_add_(1, labels[:, :k], weights[:, :k])
 
 
+def share_votes(weights: Tensor, labels: Tensor, classes: int, k: int) -> Tensor:
+    """Return [Q, C] the shares of the votes by class; in float64, so that different votes have different shares."""
+    votes = sum_votes(weights, labels, classes, k).double()
+    return votes / votes.sum(1, keepdim=True)
+
+
 def average_labels(weights: Tensor, labels: Tensor, default: Tensor, k: int) -> Tensor:
     """Return [Q, C] the weighted means of the k nearest neighbors' labels [Q, k, C], NaN where unknown.
 
@@ -75,17 +81,24 @@ class Knn:
         self, trial: Trial, place: int, task: Task, vectors: NDArray[np.float32], labels: Labels
     ) -> Iterator[Outcome]:
         grid = sorted({min(k, len(task.bank)) for k in self.config.neighbors})
-        kind, known, answers = kind_of(trial.target), labels[task.bank], {}
-        encoded = torch.from_numpy(kind.encode(known, known))
+        kind, known, answers, searched = kind_of(trial.target), labels[task.bank], {}, {}
+        encoded, classes = torch.from_numpy(kind.encode(known, known)), len(trial.target.names)
         for name, rows in (("validation", task.validation), ("query", task.query)):
             cosines, found = trial.find_nearest(vectors[task.bank], vectors[rows], grid[-1], memory=self.config.memory)
-            weights = compute_weights(torch.from_numpy(cosines), self.config)
-            neighbors, classes = torch.from_numpy(found), len(trial.target.names)
-            means = {k: predict(weights, neighbors, encoded, classes, k).numpy() for k in grid}
+            searched[name] = compute_weights(torch.from_numpy(cosines), self.config), torch.from_numpy(found)
+            means = {k: predict(*searched[name], encoded, classes, k).numpy() for k in grid}
             answers[name] = {k: kind.decode(mean, known) for k, mean in means.items()}
         qualities = score_all(kind, labels[task.validation], answers["validation"])
         best = choose_k(grid, qualities)
         oracle = choose_k(grid, score_all(kind, labels[task.query], answers["query"]))
+
+        def answer(name: str, k: int) -> Labels:
+            """Return what outcomes hold: shares of votes, or the means."""
+            if encoded.ndim == 2:
+                return answers[name][k]
+            weights, neighbors = searched[name]
+            return share_votes(weights, encoded[neighbors], classes, k).numpy()
+
         for k, part in ((best, "validation"), (oracle, "query")):
             yield Outcome(
                 task=place,
@@ -93,8 +106,8 @@ class Knn:
                 chosen_on="validation" if part == "validation" else "query",
                 considered=tuple(({"k": k}, share) for k, share in qualities.items()) if part == "validation" else (),
                 rows=task.query,
-                predicted=answers["query"][k],
-                validation=answers["validation"][k] if part == "validation" else None,
+                predicted=answer("query", k),
+                validation=answer("validation", k) if part == "validation" else None,
             )
 
 

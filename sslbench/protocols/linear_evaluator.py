@@ -189,21 +189,17 @@ class Linear:
     def _choose(
         self, target: Target, place: int, task: Task, seed: int, features: Tensor, labels: Labels, probes: Probes
     ) -> Iterator[Outcome]:
-        kind, answer = kind_of(target), loss_of(target).answer
-        answers = {
-            name: torch.cat([answer(probes.scores(features[r])) for r in torch.split(torch.from_numpy(rows), 1024)])
-            for name, rows in (("validation", task.validation), ("query", task.query))
-            if len(rows)
-        }
-        predicted = {
-            name: [kind.decode(one.numpy(), labels[task.bank]) for one in both.unbind(1)]
-            for name, both in answers.items()
-        }
-        for part in ("validation", "query"):
-            if part not in predicted:
-                continue
-            truth = labels[task.validation if part == "validation" else task.query]
-            qualities = [kind.score(truth, one) for one in predicted[part]]
+        kind, loss = kind_of(target), loss_of(target)
+        parts = {name: rows for name, rows in (("validation", task.validation), ("query", task.query)) if len(rows)}
+
+        def predict(part: str, function: Callable[[Tensor], Tensor], setting: int | slice) -> Labels:
+            rows = torch.split(torch.from_numpy(parts[part]), 1024)
+            found = torch.cat([function(probes.scores(features[some]))[:, setting] for some in rows])
+            return kind.decode(found.numpy(), labels[task.bank])
+
+        predicted = {part: predict(part, loss.answer, slice(None)) for part in parts}
+        for part, rows in parts.items():
+            qualities = [kind.score(labels[rows], predicted[part][:, place]) for place in range(len(self.grid))]
             choices = [{"rate": lr, "decay": decay} for lr, decay in self.grid]
             # the smallest validation sets have many ties: the most regularized setting generalizes best
             best = max(range(len(choices)), key=lambda i: (qualities[i], self.grid[i][1], -self.grid[i][0]))
@@ -214,6 +210,6 @@ class Linear:
                 chosen_on="validation" if part == "validation" else "query",
                 considered=tuple(zip(choices, qualities, strict=True)) if part == "validation" else (),
                 rows=task.query,
-                predicted=predicted["query"][best],
-                validation=predicted["validation"][best] if part == "validation" else None,
+                predicted=predict("query", loss.output, best),
+                validation=predict("validation", loss.output, best) if part == "validation" else None,
             )

@@ -9,6 +9,7 @@ import numpy as np
 
 from sslbench.api.errors import ImplementationError
 from sslbench.api.metrics import Derivation, Metric
+from sslbench.api.ranked_scores import rank_scores
 from sslbench.testing.check import NotApplicable, Subject, check
 
 CLASSES, SAMPLES, DRAWS = 4, 60, 5
@@ -20,6 +21,7 @@ def random_answers(source: Derivation, rng: np.random.Generator) -> tuple[Any, .
     labels = rng.integers(0, CLASSES, SAMPLES)
     answers: dict[Derivation, tuple[Any, ...]] = {
         Derivation.CONFUSION: (labels, rng.integers(0, CLASSES, SAMPLES)),
+        Derivation.RANKED_SCORES: (labels, rng.dirichlet(np.ones(CLASSES), SAMPLES)),
         Derivation.LABELS: (rng.integers(0, 2, (SAMPLES, CLASSES)), rng.random((SAMPLES, CLASSES))),
         Derivation.VALUES: (rng.normal(size=(SAMPLES, 2)), rng.normal(size=(SAMPLES, 2))),
         Derivation.CLUSTERS: (labels, *(rng.integers(0, CLASSES, SAMPLES) for _ in range(2))),
@@ -38,6 +40,8 @@ def measure(metric: Metric, answers: tuple[Any, ...]) -> float | None:
         matrix = np.zeros((CLASSES, CLASSES), np.int64)
         np.add.at(matrix, (answers[0], answers[1]), 1)
         found = function(matrix)
+    elif metric.derived_from is Derivation.RANKED_SCORES:
+        found = function(rank_scores(*answers))
     elif metric.derived_from is Derivation.CLUSTERS:
         found = function(answers[0], list(answers[1:]))
     else:
@@ -87,7 +91,8 @@ def prefers_right_answers(subject: Subject) -> Iterator[str]:
     """Rows are ordered by the stated direction, and a wrong one puts the worst first."""
     metric = subject.spec
     answers = random_answers(metric.derived_from, np.random.default_rng(0))
-    right, value = measure(metric, (answers[0], *(answers[0] for _ in answers[1:]))), measure(metric, answers)
+    truth = np.eye(CLASSES)[answers[0]] if metric.derived_from is Derivation.RANKED_SCORES else answers[0]
+    right, value = measure(metric, (answers[0], *(truth for _ in answers[1:]))), measure(metric, answers)
     if right is not None and value is not None and metric.derived_from is not Derivation.CLUSTERS:
         better = right >= value if metric.higher_is_better else right <= value
         if not better:

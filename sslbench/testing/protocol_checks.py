@@ -70,6 +70,24 @@ def returns_valid_outcomes(subject: Subject) -> Iterator[str]:
             yield f"a clustering of {len(clusters)} for {rows} rows"
 
 
+@check(
+    "protocol",
+    change="predict codes [n], or finite scores [n, C] of which the highest is the predicted class",
+    needs=("returns_valid_outcomes",),
+)
+def returns_scores_of_every_class(subject: Subject) -> Iterator[str]:
+    """Top-k accuracy and calibration are computed from scores, and the class with the highest one is the prediction."""
+    outcomes = run_protocol(subject, make_problem(SOME))[0]
+    found = [np.asarray(one) for o in outcomes for one in (o.predicted, o.validation) if one is not None]
+    if not any(predicted.ndim == 2 for predicted in found):
+        raise NotApplicable("predicts no scores of classes")
+    for scores in [one for one in found if one.ndim == 2]:
+        if scores.shape[1] != CLASSES:
+            yield f"scores have shape {list(scores.shape)}, but there are {CLASSES} classes"
+        elif not np.isfinite(scores).all():
+            yield "scores are not finite"
+
+
 @check("protocol", change="seed randomness with trial.rng()", needs=("returns_valid_outcomes",))
 def is_deterministic(subject: Subject) -> Iterator[str]:
     """A score that changes between calls cannot be reproduced."""

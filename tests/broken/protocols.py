@@ -149,6 +149,34 @@ class TellsMore(Tells):
         return super().told({units: min(1.0, share + 0.05) for units, share in shares.items()}, best)
 
 
+class Scores(Nearest):
+    """A valid protocol that predicts scores of classes."""
+
+    def answer(self, query, features, labels):
+        return self.scored(np.eye(4)[super().answer(query, features, labels)])
+
+    def scored(self, scores):
+        return scores
+
+
+class ScoresMore(Scores):
+    def scored(self, scores):
+        return np.pad(scores, ((0, 0), (0, 1)))
+
+
+class ScoresNothing(Scores):
+    def scored(self, scores):
+        return np.where(scores == 1, np.nan, scores)
+
+
+class ScoresDistances(Tells):
+    """Validate by scores of which the lowest is the prediction."""
+
+    def measure(self, trial):
+        for outcome in super().measure(trial):
+            yield replace(outcome, validation=1 - np.eye(4)[outcome.validation])
+
+
 class LikesNoise(Nearest):
     def answer(self, query, features, labels):
         noise = features[labels == 0].std(0).mean()
@@ -157,6 +185,7 @@ class LikesNoise(Nearest):
 
 BROKEN = {
     "returns_valid_outcomes": protocol(Undeclared),
+    "returns_scores_of_every_class": protocol(ScoresMore),
     "is_deterministic": protocol(Shuffles),
     "solves_easy_data": protocol(Shifted),
     "solves_easy_data_of_every_target": lambda folder: replace(
@@ -176,6 +205,10 @@ MISSTATED = {
     "is chosen on validation, but considered is empty": protocol(TellsNoRivals),
     "is not the best of considered": protocol(TellsAnother),
     "in considered, but": protocol(TellsMore),
+    "by its predictions": protocol(ScoresDistances),
 }
 """Findings of `reports_its_selection` for protocols with an inconsistent report."""
+UNSCORED = {"scores are not finite": protocol(ScoresNothing)}
+"""Findings of `returns_scores_of_every_class` in addition to that of `BROKEN`."""
 SOUND = protocol(Tells)
+SCORED = protocol(Scores)

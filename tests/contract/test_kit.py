@@ -85,6 +85,7 @@ def test_a_broken_toy_is_caught_by_its_check_alone(name, tmp_path):
     ("check", "finding", "make"),
     [("is_usable_in_a_run", *case) for case in datasets.UNUSABLE.items()]
     + [("reports_its_selection", *case) for case in protocols.MISSTATED.items()]
+    + [("returns_scores_of_every_class", *case) for case in protocols.UNSCORED.items()]
     + [("uses_known_names", *case) for case in UNKNOWN.items()],
 )
 def test_what_no_run_can_use_is_caught_by_its_check_alone(check, finding, make, tmp_path):
@@ -98,6 +99,12 @@ def test_a_protocol_that_reports_its_choice_passes_every_check(tmp_path):
     (subject,) = subjects(protocols.SOUND(tmp_path))
     assert {run_check(subject, one).state for _, one in cases([subject])} <= {"passed", "not applicable"}
     assert run_check(subject, CHECKS["reports_its_selection"]).state == "passed"
+
+
+def test_a_protocol_that_predicts_scores_passes_every_check(tmp_path):
+    (subject,) = subjects(protocols.SCORED(tmp_path))
+    assert {run_check(subject, one).state for _, one in cases([subject])} <= {"passed", "not applicable"}
+    assert run_check(subject, CHECKS["returns_scores_of_every_class"]).state == "passed"
 
 
 def test_the_kit_covers_every_layout():

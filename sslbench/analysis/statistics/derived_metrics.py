@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sslbench.analysis.statistics.metrics import confusion
 from sslbench.api.metrics import Derivation
+from sslbench.api.ranked_scores import RankedScores
 from sslbench.catalog.metrics import MetricTable
 
 Codes = NDArray[np.int64]
@@ -41,9 +42,15 @@ def derive_metrics(metrics: MetricTable, source: Derivation, *arguments: Any) ->
     return DerivedMetrics(values=values, problems=tuple(problems))
 
 
-def class_metrics(labels: Codes, predicted: Codes, classes: int, metrics: MetricTable) -> DerivedMetrics:
-    """Compute the metrics of predicted class codes [n]."""
-    return derive_metrics(metrics, Derivation.CONFUSION, confusion(labels, predicted, classes))
+def class_metrics(
+    labels: Codes, predicted: Codes, classes: int, metrics: MetricTable, ranked: RankedScores | None = None
+) -> DerivedMetrics:
+    """Compute the metrics of predicted class codes [n], and of the scores of classes where they are stored."""
+    found = derive_metrics(metrics, Derivation.CONFUSION, confusion(labels, predicted, classes))
+    if ranked is None:
+        return found
+    more = derive_metrics(metrics, Derivation.RANKED_SCORES, ranked)
+    return DerivedMetrics(values=found.values | more.values, problems=found.problems + more.problems)
 
 
 def cluster_metrics(labels: Codes, clusterings: Sequence[Codes], metrics: MetricTable) -> DerivedMetrics:

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 from sslbench.api.metrics import Derivation, Metric
 from sslbench.api.targets import KINDS
-from sslbench.catalog.metrics import MetricTable
+from sslbench.catalog.metrics import PREDICTIONS, MetricTable
 from sslbench.leaderboard.submission.suite import Suite
 from sslbench.leaderboard.submission.versions import InstalledProtocol, current_name
 
-ANSWERED = (Derivation.CONFUSION, Derivation.LABELS, Derivation.VALUES)
-"""Sources that are a protocol's own predictions."""
-RECOMPUTED = (*ANSWERED, Derivation.CLUSTERS)
+RECOMPUTED = (*PREDICTIONS, Derivation.CLUSTERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +29,7 @@ class ScoreColumn:
     @property
     def of_encoders(self) -> bool:
         """Return whether another protocol has the number, which describes the encoders."""
-        return self.metric.derived_from not in ANSWERED
+        return self.metric.derived_from not in PREDICTIONS
 
     @property
     def title(self) -> str:
@@ -78,12 +76,13 @@ def suite_metrics(suite: Suite, metrics: MetricTable, installed: Mapping[str, In
     first = [metrics.find(suite.ranked_by)] if suite.ranked_by else []
     recomputed = [one for one in metrics.mains if one.derived_from in RECOMPUTED]
     sources = {KINDS[data.target].source for data in suite.datasets.values()} | {Derivation.CLUSTERS}
+    sources |= {Derivation.RANKED_SCORES} if Derivation.CONFUSION in sources else set()
     ranking = [*first, *(one for one in recomputed if one.name != suite.ranked_by and one.derived_from in sources)]
     declared = {name for protocol in suite.protocols.values() for name in protocol.metrics}
     by_default = [
         one.name
         for one in metrics.values()
-        if one.is_shown and (one.derived_from in {*ANSWERED} & sources or one.name in declared)
+        if one.is_shown and (one.derived_from in {*PREDICTIONS} & sources or one.name in declared)
     ]
     names = dict.fromkeys([ranking[0].name, *(suite.metrics or by_default)])
     columns = [

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sslbench.api.errors import SslbenchError
 from sslbench.convert import convert
 from sslbench.leaderboard.submission.suite import NAME
+from sslbench.results.class_scores import BEST_CLASSES, CLASS_SCORES, RANK
 from sslbench.results.record import Record, record_of
 from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, VECTORS
 
@@ -31,6 +32,8 @@ MAX_BYTES = 1_000_000
 """Maximum size of a bundle in bytes."""
 MAX_ROWS = 2_000_000
 """Maximum rows of a table of a bundle: a small file can unpack to very many."""
+MAX_NUMBERS = 20_000_000
+"""Maximum numbers in a column of lists."""
 MAX_TEXT = 500
 """Maximum number of characters of an id, a setting or a name in a table."""
 COLUMNS: Mapping[str, Mapping[str, str]] = {
@@ -47,6 +50,16 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "id": "string", "label": "int64", "cluster": "int64",
     },
 }  # fmt: skip
+
+SCORE_KINDS: Mapping[str, str] = {RANK: "int32", BEST_CLASSES: "codes", CLASS_SCORES: "halves"}
+VARIANTS: Mapping[str, tuple[Mapping[str, str], ...]] = {
+    PREDICTIONS: ({}, SCORE_KINDS), VECTORS: ({}, {"predicted": "halves"})
+}  # fmt: skip
+"""Columns that a table may have in addition or of another type: bundles of older versions have neither."""
+LISTS: Mapping[str, arrow.DataType] = {
+    "numbers": arrow.list_(arrow.float64()), "halves": arrow.list_(arrow.float16()), "codes": arrow.list_(arrow.int32())
+}  # fmt: skip
+"""Types of columns of lists."""
 
 
 class BundleError(SslbenchError):
@@ -202,15 +215,14 @@ def read_table(path: Path) -> pd.DataFrame:
     texts = [name for name, kind in wanted.items() if kind == "string"]
     try:
         schema = parquet.read_schema(path)
-        kinds = {
-            name: "numbers" if arrow.types.is_list(kind) and kind.value_type == arrow.float64() else str(kind)
-            for name, kind in zip(schema.names, schema.types, strict=True)
-        }
-        if kinds != dict(wanted):
+        kinds = {name: kind_of(kind) for name, kind in zip(schema.names, schema.types, strict=True)}
+        if kinds not in ({**wanted, **variant} for variant in VARIANTS.get(path.name, ({},))):
             raise BundleError(f"{path.name} has columns {kinds}; expected {dict(wanted)}")
         opened = parquet.ParquetFile(path, read_dictionary=texts)
         if opened.metadata.num_rows > MAX_ROWS:
             raise BundleError(f"{path.name} has {opened.metadata.num_rows:,} rows; at most {MAX_ROWS:,} are allowed")
+        if (numbers := _count_numbers(opened.metadata)) > MAX_NUMBERS:
+            raise BundleError(f"{path.name} has a column of {numbers:,} numbers; at most {MAX_NUMBERS:,} are allowed")
         frame: pd.DataFrame = opened.read().to_pandas()
     except (OSError, arrow.ArrowException) as error:
         raise BundleError(f"{path.name}: cannot be read as Parquet: {' '.join(str(error).split())}") from error
@@ -220,6 +232,18 @@ def read_table(path: Path) -> pd.DataFrame:
         if (longest := max(map(len, frame[name].cat.categories), default=0)) > MAX_TEXT:
             raise BundleError(f"{path.name}: {name} has {longest:,} characters; at most {MAX_TEXT} are allowed")
     return frame.astype(dict.fromkeys(texts, object))
+
+
+def kind_of(kind: arrow.DataType) -> str:
+    """Return the name that `COLUMNS` has for the type of a column."""
+    lists = (name for name, one in LISTS.items() if arrow.types.is_list(kind) and kind.value_type == one.value_type)
+    return next(lists, str(kind))
+
+
+def _count_numbers(metadata: Any) -> int:
+    """Return the largest number of values of a column."""
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    return max((sum(one.column(c).num_values for one in groups) for c in range(metadata.num_columns)), default=0)
 
 
 def pack_bits(right: NDArray[np.bool_]) -> str:

@@ -122,6 +122,8 @@ def _metric_problems(suite: Suite, record: Record, found: Recomputed, metrics: M
             if abs(score.value - mean) > MAX_NULL_DEVIATIONS * deviation + 1e-6:
                 expected = f"permuted labels give {mean:.6f} ±{deviation:.6f}. {REMEDY}"
                 yield f"{describe_place(place)}: {score.metric} is {score.value:.6f}, but {expected}"
+        elif metric.is_derived and metric.derived_from in STORED:
+            yield f"{describe_place(place)}: reports {score.metric}, which does not follow from its predictions. {REMEDY}"
     required = {suite.ranked_by, *suite.metrics, *(score.metric for score in record.scores)}
     required |= {one.name for one in metrics.mains}
     for place, values in found.metrics.items():

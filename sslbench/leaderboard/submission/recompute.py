@@ -19,14 +19,15 @@ from sslbench.analysis.statistics.metrics import confusion
 from sslbench.analysis.tables.selection import select_scores
 from sslbench.api.metrics import Derivation
 from sslbench.api.targets import KINDS, Labels, TargetKind
-from sslbench.catalog.metrics import VALIDATION, MetricTable
+from sslbench.catalog.metrics import PREDICTIONS, VALIDATION, MetricTable
 from sslbench.leaderboard.submission.bundle import REMEDY, Answers, pack_bits
 from sslbench.leaderboard.submission.suite import Suite, TestSplit, ids_digest
+from sslbench.results.class_scores import read_class_scores
 from sslbench.results.record import Record, Score
 
 PLACE_COLUMNS = ("dataset", "protocol", "seed", "fold", "setting")
 ScorePlace = tuple[str, str, int, int, str]
-STORED = (Derivation.CONFUSION, Derivation.LABELS, Derivation.VALUES, Derivation.CLUSTERS)
+STORED = (*PREDICTIONS, Derivation.CLUSTERS)
 """What a bundle holds; metrics that are computed from it are computed again."""
 NULL_DRAWS = 200
 TOLERANCE = 1e-6
@@ -160,7 +161,12 @@ def _add_predictions(
 ) -> None:
     labels, predicted = rows["label"].to_numpy(), rows["predicted"].to_numpy()
     matrix = confusion(labels, predicted, classes)
-    _add_metrics(found, place, class_metrics(labels, predicted, classes, metrics))
+    try:
+        ranked = read_class_scores(labels, predicted, classes, {str(name): rows[name] for name in rows})
+    except ValueError as error:
+        found.problems.append(f"{describe_place(place)}: {error}. {REMEDY}")
+        return
+    _add_metrics(found, place, class_metrics(labels, predicted, classes, metrics, ranked))
     found.right[place] = labels == predicted
     setting = {name: value for name, value in json.loads(place[4]).items() if name != "draw"}
     without_draw = (*place[:4], json.dumps(setting, sort_keys=True))

@@ -8,12 +8,14 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sslbench import environment
 from sslbench.api.errors import RequestError
+from sslbench.api.metrics import Derivation
 from sslbench.app.run import detect_machine
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.catalog.metrics import core_metrics
@@ -21,7 +23,8 @@ from sslbench.config.baselines import plan_with_baselines
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.request import read_request
 from sslbench.config.run_names import run_id
-from sslbench.leaderboard.commands import check_all, find_bundle
+from sslbench.leaderboard.commands import check_all, find_bundle, submit_all
+from sslbench.leaderboard.submission import submit as submit_module
 from sslbench.leaderboard.submission.bundle import pack_bits, unpack_bits
 from sslbench.leaderboard.submission.check import check_bundle
 from sslbench.leaderboard.submission.command import repeat_command
@@ -48,7 +51,9 @@ def test_submitted_numbers_follow_from_predictions(made_board):
     assert good, lines
     assert lines == ["small: 4 of 4 bundles match their predictions; 0 were reproduced by others"]
     for bundle in (made_board / "results/small").iterdir():
-        assert sum(file.stat().st_size for file in bundle.iterdir()) < 200_000
+        assert (
+            sum(file.stat().st_size for file in bundle.iterdir()) < 300_000
+        )  # 6,480 answers with scores of ten classes
 
 
 def test_a_bundle_has_no_machine_name_and_no_earlier_epochs(made_board):
@@ -172,7 +177,36 @@ def test_no_single_prediction_can_be_changed(made_board, tmp_path_factory, data)
 
     edit_table(bundle / "predictions.parquet", change)
     rehash(bundle)
-    assert "follows from its predictions" in problems(bundle) or "does not match the predictions" in problems(bundle)
+    assert "contradict their rank or predicted class" in problems(bundle)
+
+
+def test_a_bundle_without_class_scores_is_valid_without_their_metrics(board):
+    bundle = bundle_of(board, "simclr")
+    table = parquet.read_table(bundle / "predictions.parquet")
+    parquet.write_table(table.drop_columns(["rank", "best_classes", "class_scores"]), bundle / "predictions.parquet")
+    rehash(bundle)
+    assert "reports brier_score, which does not follow from its predictions" in problems(bundle)
+
+    def remove(record):
+        derived = [m.name for m in core_metrics().derived(Derivation.RANKED_SCORES)]
+        record["scores"] = [s for s in record["scores"] if s["metric"] not in derived]
+
+    edit_json(bundle / "record.json", remove)
+    rehash(bundle)
+    assert not problems(bundle)
+
+
+def test_class_scores_are_left_out_of_a_bundle_that_would_be_too_large(board, made_board, monkeypatch):
+    bundle = bundle_of(board, "simclr")
+    size = sum(file.stat().st_size for file in bundle.iterdir())
+    monkeypatch.setattr(submit_module, "MAX_BYTES", size - 1)
+    lines, good = submit_all(
+        board, "small", [made_board.parent / "runs" / bundle.name], core_metrics(), entry="", by="the tests", note=""
+    )
+    assert good, lines
+    assert "without class scores and the metrics computed from them, as the bundle would exceed 1 MB" in lines[1]
+    assert sum(file.stat().st_size for file in bundle.iterdir()) < size
+    assert not problems(bundle)
 
 
 def test_clusters_choices_and_answers_are_checked(board):

@@ -19,7 +19,7 @@ from sslbench.evaluation.bench import HarnessTrial
 from sslbench.evaluation.features import DiskFeatureTable
 from sslbench.protocols.linear import LinearConfig
 from sslbench.protocols.linear_evaluator import Bank, Linear, compute_standardization, train_probes
-from tests.fake_trial import accuracy, digit_pixels, trial_of
+from tests.fake_trial import accuracy, codes_of, digit_pixels, trial_of
 
 QUICK = LinearConfig(epochs=20, min_steps=0, lrs=(0.1,), weight_decays=(0.0, 1e-2))
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
@@ -40,7 +40,7 @@ def separable(scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
 
 def predictions(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
     outcomes = list(Linear(QUICK).measure(trial_of(features, labels)))
-    return next(o.predicted for o in outcomes if o.chosen_on == "validation")
+    return next(codes_of(o) for o in outcomes if o.chosen_on == "validation")
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-8])
@@ -167,7 +167,7 @@ def lead_over_regression(features: np.ndarray, labels: np.ndarray, fraction: flo
     """Return the mean accuracy of probes chosen on validation minus that of logistic regression with the best test C."""
     trial = trial_of_subsets(features, labels, fraction, subsets)
     outcomes = [o for o in Linear(LinearConfig()).measure(trial) if o.chosen_on == "validation"]
-    ours = np.mean([(o.predicted == labels[o.rows]).mean() for o in outcomes])
+    ours = np.mean([(codes_of(o) == labels[o.rows]).mean() for o in outcomes])
     theirs = [np.mean([regression_accuracy(features, labels, t, c) for t in trial.tasks]) for c in STRENGTHS]
     return float(ours - max(theirs))
 
