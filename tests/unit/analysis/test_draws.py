@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from sslbench.analysis.tables.cost_tables import mean_costs, most_confused
+from sslbench.analysis.tables.estimates import deviations
 from sslbench.analysis.tables.hypotheses import Hypothesis, judge_hypothesis
-from sslbench.analysis.tables.selection import deviations, select, study_frame
+from sslbench.analysis.tables.selection import select
+from sslbench.analysis.tables.study_frames import study_frame
 
 
 def gallery_scores() -> pd.DataFrame:
