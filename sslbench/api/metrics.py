@@ -47,6 +47,9 @@ class Metric:
     is_main: whether it orders rows, of the metrics with its source; where several are, the first installed.
     mean_over: for a mean of right answers: whether samples or classes have equal weight; its interval then covers test
         samples as well as seeds.
+    influence: for a metric of labels or values: a function of the same arguments, as a callable or "package.module:name". It
+        returns the influence [n] of each sample: n times the derivative of the metric by its weight. The interval then
+        covers test samples as well as seeds. See `sslbench.api.target_influences`.
     chance_of: metric whose value under permuted labels this is. A protocol reports it, and `compute(labels, clusters, draws,
         rng)` returns mean and standard deviation of one draw, by which a submission is checked.
     means_collapse: whether a value above 0 marks the run as collapsed, so that it is not ranked.
@@ -67,6 +70,7 @@ class Metric:
     is_shown: bool = False
     is_main: bool = False
     mean_over: Literal["samples", "classes"] | None = None
+    influence: str | Callable[..., Any] | None = None
     chance_of: str = ""
     means_collapse: bool = False
     summary: str = ""
@@ -84,6 +88,11 @@ class Metric:
         """Return whether the harness computes it from stored answers."""
         return self.compute is not None and not self.chance_of
 
+    @property
+    def covers_samples(self) -> bool:
+        """Return whether its variance over test samples is known where predictions are stored."""
+        return self.mean_over is not None or self.influence is not None
+
     def format(self, value: float) -> str:
         """Format a value with the digits of the metric."""
         return f"{value:.{self.digits}f}"
@@ -96,3 +105,12 @@ class Metric:
             return load_implementation(self.compute)
         except ImplementationError as error:
             raise ImplementationError(f"{self.name!r}: {str(error).replace('build=', 'compute=')}") from error
+
+    def influence_function(self) -> Callable[..., Any]:
+        """Return the function that `influence` names; raises ImplementationError in one line."""
+        if self.influence is None:
+            raise ImplementationError(f"{self.name!r}: has no influence function")
+        try:
+            return load_implementation(self.influence)
+        except ImplementationError as error:
+            raise ImplementationError(f"{self.name!r}: {str(error).replace('build=', 'influence=')}") from error

@@ -12,9 +12,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from sslbench.api.label_arrays import describe_array, find_bins, find_moments, place_columns
 from sslbench.api.metrics import Derivation
 from sslbench.api.renamed import missing_name
-from sslbench.api.target_metrics import average_precisions, errors_by_value, macro_average_precision, r2, r2_by_value
+from sslbench.api.target_influences import (
+    influence_on_average_precisions,
+    influence_on_errors_by_value,
+    influence_on_r2_by_value,
+)
+from sslbench.api.target_metrics import (
+    THRESHOLD,
+    average_precisions,
+    errors_by_value,
+    macro_average_precision,
+    r2,
+    r2_by_value,
+)
 
 if TYPE_CHECKING:
     from sslbench.api.values import Target
@@ -28,10 +41,6 @@ UNKNOWN = -1
 """Class code, label and stratum of what is not known; an unknown value is NaN."""
 NOT_FINITE = -1e9
 """Score of predictions that are not finite: below all others, and a number in JSON."""
-BINS = 10
-"""Quantile bins of one value by which samples are stratified."""
-MAX_BINNED = 3
-"""Values, the first of several, by whose bins samples are stratified."""
 
 
 class TargetKind(ABC):
@@ -44,6 +53,7 @@ class TargetKind(ABC):
     source: what the metrics of predictions are computed from.
     each: metrics of a single class, label or number; for classes they follow from the confusion matrix.
     stored_as: type of the predictions [n, C] that are stored, from which metrics are computed.
+    has_decisions: whether a prediction is right or wrong.
     rule: versions, part of stage keys, of the rules that divide samples by these labels; () for those of `splits.VERSION`.
     """
 
@@ -56,6 +66,7 @@ class TargetKind(ABC):
     source: ClassVar[Derivation] = Derivation.NOTHING
     each: ClassVar[tuple[str, ...]] = ()
     stored_as: ClassVar[type[np.floating[Any]]] = np.float64
+    has_decisions: ClassVar[bool] = True
 
     @abstractmethod
     def is_labeled(self, labels: Labels) -> Mask:
@@ -88,6 +99,22 @@ class TargetKind(ABC):
     def score_each(self, truth: Labels, predicted: Labels) -> Mapping[str, Labels]:
         """Return the metrics `each` of every label or number [C], NaN where not defined."""
         return {}
+
+    def influence_each(self, truth: Labels, predicted: Labels) -> Mapping[str, Labels]:
+        """Return the influences [n, C] on the metrics `each`; see `sslbench.api.target_influences`."""
+        return {}
+
+    def find_right(self, truth: Labels, predicted: Labels) -> Mask:
+        """Return a mask [..., n, C] of the known entries that are decided correctly; of numbers, none is."""
+        return np.zeros(np.broadcast_shapes(truth.shape, predicted.shape), np.bool_)
+
+    def measure_errors(self, truth: Labels, predicted: Labels) -> Labels:
+        """Return the distances [..., n, C] of predictions from labels or numbers; NaN where unknown."""
+        return np.asarray(np.abs(predicted - self.encode_known(truth)))
+
+    def encode_known(self, labels: Labels) -> Labels:
+        """Return labels [n, C] as numbers, NaN where unknown."""
+        return labels
 
     def encode(self, labels: Labels, reference: Labels) -> Labels:
         """Return labels as losses take them: [n] codes, or [n, C] numbers, NaN where unknown.
@@ -123,7 +150,7 @@ class ClassTarget(TargetKind):
 
     def find_errors(self, labels: Labels, names: Sequence[str]) -> Iterator[str]:
         if labels.ndim != 1 or labels.dtype.kind not in "iu":
-            yield f"labels are {_describe(labels)}, but a target of one class needs whole numbers of shape [n]"
+            yield f"labels are {describe_array(labels)}, but a target of one class needs whole numbers of shape [n]"
         elif len(labels) and not UNKNOWN <= labels.min() <= labels.max() < len(names):
             yield f"labels range from {labels.min()} to {labels.max()}, but there are {len(names)} class names"
 
@@ -186,12 +213,11 @@ class LabelsTarget(TargetKind):
     rule = (1, 1)
 
     def is_labeled(self, labels: Labels) -> Mask:
-        known: Mask = np.any(labels >= 0, axis=1)
-        return known
+        return np.asarray(np.any(labels >= 0, axis=1))
 
     def find_errors(self, labels: Labels, names: Sequence[str]) -> Iterator[str]:
         if labels.ndim != 2 or labels.dtype.kind not in "iu":
-            yield f"labels are {_describe(labels)}, but a target of several labels needs whole numbers of shape [n, C]"
+            yield f"labels are {describe_array(labels)}, but a target of several labels needs whole numbers of shape [n, C]"
             return
         if labels.shape[1] != len(names):
             yield f"labels have {labels.shape[1]} columns, but there are {len(names)} label names"
@@ -214,7 +240,7 @@ class LabelsTarget(TargetKind):
         return found
 
     def rename(self, labels: Labels, names: Sequence[str], new: Sequence[str]) -> Labels:
-        return _place_columns(labels, names, new, UNKNOWN)
+        return place_columns(labels, names, new, UNKNOWN)
 
     def generate(self, rows: int, names: Sequence[str]) -> Labels:
         return np.random.default_rng(0).integers(0, 2, (rows, len(names)))
@@ -226,8 +252,18 @@ class LabelsTarget(TargetKind):
     def score_each(self, truth: Labels, predicted: Labels) -> Mapping[str, Labels]:
         return {"average_precision": average_precisions(truth, predicted)}
 
-    def encode(self, labels: Labels, reference: Labels) -> Labels:
+    def influence_each(self, truth: Labels, predicted: Labels) -> Mapping[str, Labels]:
+        return {"average_precision": influence_on_average_precisions(truth, predicted)}
+
+    def find_right(self, truth: Labels, predicted: Labels) -> Mask:
+        right: Mask = ((predicted > THRESHOLD) == (truth > 0)) & (truth >= 0)
+        return right
+
+    def encode_known(self, labels: Labels) -> Labels:
         return np.where(labels < 0, np.nan, labels).astype(np.float32)
+
+    def encode(self, labels: Labels, reference: Labels) -> Labels:
+        return self.encode_known(labels)
 
 
 class ValueTarget(TargetKind):
@@ -238,15 +274,15 @@ class ValueTarget(TargetKind):
     source = Derivation.VALUES
     each: ClassVar[tuple[str, ...]] = ("r2", "mean_absolute_error")
     unit, units = "number", "numbers"
+    has_decisions: ClassVar[bool] = False
     rule = (1, 1)
 
     def is_labeled(self, labels: Labels) -> Mask:
-        known: Mask = np.any(~np.isnan(labels), axis=1)
-        return known
+        return np.asarray(np.any(~np.isnan(labels), axis=1))
 
     def find_errors(self, labels: Labels, names: Sequence[str]) -> Iterator[str]:
         if labels.ndim != 2 or labels.dtype.kind != "f":
-            yield f"labels are {_describe(labels)}, but a target of values needs floating-point numbers of shape [n, D]"
+            yield f"labels are {describe_array(labels)}, but a target of values needs floating-point numbers of shape [n, D]"
             return
         if labels.shape[1] != len(names):
             yield f"labels have {labels.shape[1]} columns, but there are {len(names)} value names"
@@ -255,21 +291,14 @@ class ValueTarget(TargetKind):
 
     def make_strata(self, labels: Labels) -> Codes:
         """Return the quantile bin of each sample: ten bins of one value, 3 x 3 of two, 2 x 2 x 2 of the first three."""
-        binned = min(labels.shape[1], MAX_BINNED)
-        bins = int(BINS ** (1 / binned) + 1e-9)
-        strata = np.zeros(len(labels), np.int64)
-        for values in labels[:, :binned].T:
-            edges = np.nanquantile(values, np.arange(1, bins) / bins) if not np.isnan(values).all() else values[:0]
-            own = np.where(np.isnan(values), bins, np.searchsorted(edges, values, side="right"))
-            strata = strata * (bins + 1) + own
-        return np.where(self.is_labeled(labels), strata, UNKNOWN)
+        return np.where(self.is_labeled(labels), find_bins(labels), UNKNOWN)
 
     def count(self, labels: Labels, names: Sequence[str]) -> Codes:
         found: Codes = (~np.isnan(labels)).sum(0)
         return found
 
     def rename(self, labels: Labels, names: Sequence[str], new: Sequence[str]) -> Labels:
-        return _place_columns(labels, names, new, np.nan)
+        return place_columns(labels, names, new, np.nan)
 
     def generate(self, rows: int, names: Sequence[str]) -> Labels:
         return np.random.default_rng(0).normal(size=(rows, len(names)))
@@ -281,13 +310,19 @@ class ValueTarget(TargetKind):
     def score_each(self, truth: Labels, predicted: Labels) -> Mapping[str, Labels]:
         return {"r2": r2_by_value(truth, predicted), "mean_absolute_error": errors_by_value(truth, predicted)}
 
+    def influence_each(self, truth: Labels, predicted: Labels) -> Mapping[str, Labels]:
+        return {
+            "r2": influence_on_r2_by_value(truth, predicted),
+            "mean_absolute_error": influence_on_errors_by_value(truth, predicted),
+        }
+
     def encode(self, labels: Labels, reference: Labels) -> Labels:
         """Return values with the mean 0 and the standard deviation 1 of the reference."""
-        mean, deviation = _moments(reference)
+        mean, deviation = find_moments(reference)
         return ((labels - mean) / deviation).astype(np.float32)
 
     def decode(self, answers: Labels, reference: Labels) -> Labels:
-        mean, deviation = _moments(reference)
+        mean, deviation = find_moments(reference)
         return answers * deviation + mean
 
 
@@ -306,26 +341,6 @@ def kind_of_labels(labels: Labels) -> TargetKind:
     if labels.ndim == 1:
         return KINDS["class"]
     return KINDS["value" if labels.dtype.kind == "f" else "labels"]
-
-
-def _moments(values: Labels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and standard deviation [D] of the known values; 0 without any, and 1 for a constant."""
-    known = ~np.isnan(values)
-    count = np.maximum(known.sum(0), 1)
-    mean = np.where(known, values, 0).sum(0) / count
-    deviation = np.sqrt((np.where(known, values - mean, 0) ** 2).sum(0) / count)
-    return mean, np.where(deviation > 0, deviation, 1.0)
-
-
-def _describe(labels: Labels) -> str:
-    return f"{labels.dtype} of shape {list(labels.shape)}"
-
-
-def _place_columns(labels: Labels, names: Sequence[str], new: Sequence[str], missing: float) -> Labels:
-    """Return labels [n, len(new)] with the columns `names` in the order of `new`; others are `missing`."""
-    placed = np.full((len(labels), len(new)), missing, labels.dtype)
-    placed[:, [list(new).index(name) for name in names]] = labels
-    return placed
 
 
 if not TYPE_CHECKING:

@@ -150,8 +150,11 @@ def verify(
 
 
 def largest_difference(first: Record, second: Record, metrics: MetricTable) -> tuple[float, str]:
-    """Return the largest difference of two records' accuracies, and where it is; raises SslbenchError without common ones."""
-    compared = {metric.name for metric in metrics.accuracies}
+    """Return the largest difference of two records' main scores and accuracies, and where it is.
+
+    Raises SslbenchError without common ones.
+    """
+    compared = {metric.name for metric in (*metrics.accuracies, *metrics.predicted_mains)}
     values = {(place_of(s), s.metric): s.value for s in second.scores if s.epoch is None and s.chosen_on != "query"}
     gaps = {
         (place_of(s), s.metric): abs(s.value - values[place_of(s), s.metric])
@@ -159,7 +162,7 @@ def largest_difference(first: Record, second: Record, metrics: MetricTable) -> t
         if s.metric in compared and s.chosen_on != "query" and (place_of(s), s.metric) in values
     }
     if not gaps:
-        raise SslbenchError("the two runs have no accuracy in common")
+        raise SslbenchError("the two runs have no score of predictions in common")
     (place, metric), gap = max(gaps.items(), key=lambda item: item[1])
     return round(gap, 6), f"{metric} of {place[1]} on {place[0]}, seed {place[2]}, fold {place[3]}"
 

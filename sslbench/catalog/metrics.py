@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Any
 
 from sslbench.api.errors import RequestError
+from sslbench.api.implementations import is_implementation_name
 from sslbench.api.metrics import Derivation, Metric
 from sslbench.api.suggestions import did_you_mean
 from sslbench.catalog.discovery import discover, installed_entries
@@ -47,7 +49,7 @@ class MetricTable(Mapping[str, Metric]):
         if base != name and base in self.metrics:
             known = self.metrics[base]
             label = f"validation {known.label or known.name.replace('_', ' ')}"
-            return replace(known, name=name, label=label, is_shown=False, is_main=False, compute=None)
+            return replace(known, name=name, label=label, is_shown=False, is_main=False, compute=None, influence=None)
         return Metric(name=name, low=-math.inf, high=math.inf)
 
     def is_known(self, name: str) -> bool:
@@ -114,21 +116,30 @@ class MetricTable(Mapping[str, Metric]):
     def functions(self) -> list[tuple[str, int, str]]:
         """List name, version and function of every computed metric; records change where this changes."""
         found = [one for one in self.metrics.values() if one.is_derived]
-        return sorted((one.name, one.version, _describe(one)) for one in found)
+        return sorted((one.name, one.version, _describe(one.compute)) for one in found)
 
     def describe(self) -> str:
         """Return everything that tables depend on as text, to find tables that are out of date."""
         named = {protocol: sorted(names) for protocol, names in sorted(self.shown_by.items())}
-        return repr([*self.without_functions().metrics.values(), named, sorted(self.shown)])
+        return repr([*self.with_named_functions().metrics.values(), named, sorted(self.shown)])
 
-    def without_functions(self) -> MetricTable:
-        """Return the table without functions, which another process can receive."""
-        return replace(self, metrics={name: replace(one, compute=None) for name, one in self.metrics.items()})
+    def with_named_functions(self) -> MetricTable:
+        """Return the table with functions as text, which another process can receive; those without a name are left out."""
+        return replace(self, metrics={
+            name: replace(one, compute=_name_of(one.compute), influence=_name_of(one.influence))
+            for name, one in self.metrics.items()
+        })  # fmt: skip
 
 
-def _describe(metric: Metric) -> str:
-    compute = metric.compute
-    return compute if isinstance(compute, str) else f"{compute.__module__}:{compute.__qualname__}" if compute else ""
+def _describe(function: str | Callable[..., Any] | None) -> str:
+    return (
+        function if isinstance(function, str) else f"{function.__module__}:{function.__qualname__}" if function else ""
+    )
+
+
+def _name_of(function: str | Callable[..., Any] | None) -> str | None:
+    text = _describe(function)
+    return text if is_implementation_name(text) else None
 
 
 def installed_metrics(catalog: Catalog) -> MetricTable:

@@ -135,8 +135,11 @@ def _check_metric(metric: Metric) -> Iterator[str]:
         yield f"{name!r}: has a function, but nothing to compute it from. Set derived_from, or remove compute"
     elif not is_reported and compute is None:
         yield f"{name!r}: is derived from {metric.derived_from.value}, but has no function. Set compute"
-    if isinstance(compute, str) and not is_implementation_name(compute):
-        yield f"{name!r}: compute={compute!r} is not of the form {FORM!r}"
+    for field, function in (("compute", compute), ("influence", metric.influence)):
+        if isinstance(function, str) and not is_implementation_name(function):
+            yield f"{name!r}: {field}={function!r} is not of the form {FORM!r}"
+    if metric.influence is not None and metric.derived_from not in (Derivation.LABELS, Derivation.VALUES):
+        yield f"{name!r}: has influence, but is not computed from labels or values. Remove influence"
 
 
 def _check_layout(spec: LayoutSpec) -> Iterator[str]:

@@ -17,10 +17,13 @@ class GalleryConfig:
     Each modality alone and all modalities together (the union of their vectors) serve as gallery and as query; a query of
     several modalities uses the neighbors of each. A query whose group is in the gallery is left out. The number of such
     queries and the number of classes that a gallery uses up are scores; these classes are saved as an artifact.
+
+    With several labels per sample, a gallery has at least that many positive samples of every label, and as many without any
+    label; the score of a label is the weighted share of the neighbors that have it. Numbers have no classes to draw from.
     """
 
     shots: NonEmpty[PositiveInt] = setting(
-        (1, 2, 4, 8, 16), "Gallery sizes in samples per class; a class with fewer samples gives all it has."
+        (1, 2, 4, 8, 16), "Gallery sizes in samples per class or label; a class with fewer samples gives all it has."
     )
     draws: PositiveInt = setting(5, "Random galleries per size.")
     neighbors: PositiveInt = setting(
@@ -58,7 +61,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[GalleryConfig]]:
     yield ProtocolSpec(
         name="gallery",
         version=3,
-        summary="k-NN from 1 to 16 labeled samples per class, repeatedly drawn, within and across modalities",
+        summary="k-NN from 1 to 16 labeled samples per class or label, repeatedly drawn, within and across modalities",
         citation=Citation(
             title="The Distance-Weighted k-Nearest-Neighbor Rule",
             authors="Dudani",
@@ -70,7 +73,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[GalleryConfig]]:
         build="sslbench.protocols.gallery_evaluator:Gallery",
         reset_unused=reset_unused,
         needs=frozenset({Need.FEATURES}),
-        targets=frozenset({"class"}),
+        targets=frozenset({"class", "labels"}),
         metrics=(
             Metric(
                 name="exhausted_classes",
@@ -78,7 +81,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[GalleryConfig]]:
                 high=2**31,
                 digits=0,
                 higher_is_better=False,
-                summary="classes with fewer samples than the gallery takes",
+                summary="classes or labels with fewer samples than the gallery takes",
             ),
             Metric(
                 name="queries_left_out",

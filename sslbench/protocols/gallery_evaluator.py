@@ -1,4 +1,4 @@
-"""Draw small galleries and classify queries of any modality by their nearest neighbors."""
+"""Draw small galleries and predict queries of any modality from their nearest neighbors."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from sslbench.api.modules import Trial
+from sslbench.api.targets import Labels, kind_of
 from sslbench.api.values import Outcome, Scalar, TableArtifact, Task
 from sslbench.protocols.gallery import GalleryConfig
 from sslbench.protocols.knn import KnnConfig
-from sslbench.protocols.knn_evaluator import compute_weights, sum_votes
+from sslbench.protocols.knn_evaluator import compute_weights, predict
 
 Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 Vectors = NDArray[np.float32]
 INVERSE_VOTE = KnnConfig(vote="inverse")
 
@@ -34,15 +36,38 @@ class GallerySplit:
     left_out: Rows | None = None
 
 
-def draw_per_class(labels: Rows, rows: Rows, shots: int, rng: np.random.Generator) -> Rows:
-    """Draw at most `shots` of `rows` per class, in random order."""
+def find_members(labels: Labels) -> Mask:
+    """Return which samples belong to each class, or have each label [n, C].
+
+    With several labels, samples without any are one more column, so that galleries have negative examples.
+    """
+    if labels.ndim == 1:
+        return np.asarray(labels[:, None] == np.arange(labels.max(initial=0) + 1))
+    positive = labels > 0
+    return np.column_stack([positive, ~positive.any(1)])
+
+
+def draw_per_class(members: Mask, rows: Rows, shots: int, rng: np.random.Generator) -> Rows:
+    """Draw at most `shots` of `rows` per class or label, in random order.
+
+    A sample with several labels counts for each of them; labels with few samples are drawn first.
+    """
     shuffled = rng.permutation(rows)
-    found = [shuffled[labels[shuffled] == code][:shots] for code in np.unique(labels[rows])]
-    return np.concatenate(found) if found else rows[:0]
+    counts = members[rows].sum(0)
+    overlap = bool((members.sum(1) > 1).any())
+    codes = np.argsort(counts, kind="stable") if overlap else np.arange(len(counts))
+    drawn = np.zeros(len(members), np.bool_)
+    found = [rows[:0]]
+    for code in codes[counts[codes] > 0].tolist():
+        own = shuffled[members[shuffled, code]]
+        own = own[~drawn[own]][: max(shots - int(drawn[own].sum()), 0)]
+        drawn[own] = True
+        found.append(own)
+    return np.concatenate(found)
 
 
 def draw_gallery(
-    labels: Rows,
+    labels: Labels,
     ids: NDArray[np.str_],
     task: Task,
     shots: int,
@@ -54,26 +79,30 @@ def draw_gallery(
 
     Queries that share a group [n] with the gallery are left out.
     """
+    members = find_members(labels)
+    named = members.shape[1] - (labels.ndim == 2)  # without the samples that have no label
     bank = task.bank[np.argsort(ids[task.bank])]
     if config.source == "train":
-        codes = np.union1d(labels[bank], labels[task.query])  # a tested class without training samples counts too
-        counts = np.array([(labels[bank] == code).sum() for code in codes.tolist()], np.int64)
+        present = members[np.concatenate([bank, task.query]), :named].any(0)
+        is_short = members[bank, :named].sum(0) < shots  # a tested class without training samples counts too
         return GallerySplit(
-            gallery=draw_per_class(labels, bank, shots, rng), query=task.query, exhausted=codes[counts < shots]
-        )
+            gallery=draw_per_class(members, bank, shots, rng), query=task.query,
+            exhausted=np.flatnonzero(present & is_short),
+        )  # fmt: skip
     rows = np.concatenate([task.bank, task.validation, task.query])
     rows = rows[np.argsort(ids[rows])]
-    codes, counts = np.unique(labels[rows], return_counts=True)
-    exhausted = codes[counts <= shots]
-    is_small = np.isin(labels[rows], exhausted)
+    counts = members[rows, :named].sum(0)
+    exhausted = np.flatnonzero((counts > 0) & (counts <= shots))
+    is_small = members[np.ix_(rows, exhausted)].any(1)
     if config.small_classes == "drop_class":
         rows, is_small = rows[~is_small], is_small[~is_small]
-    gallery = draw_per_class(labels, rows[~is_small], shots, rng)
-    for code, count in zip(codes, counts, strict=True):
-        own = rows[is_small & (labels[rows] == code)]
+    gallery = draw_per_class(members, rows[~is_small], shots, rng)
+    for code in exhausted.tolist():
+        own = rows[is_small & members[rows, code]]
         if len(own):
-            kept = count - 1 if config.small_classes == "keep_one_query" else count
-            gallery = np.concatenate([gallery, rng.permutation(own)[:kept]])
+            kept = counts[code] - 1 if config.small_classes == "keep_one_query" else counts[code]
+            drawn = rng.permutation(own)[:kept]
+            gallery = np.concatenate([gallery, drawn[~np.isin(drawn, gallery)]])
     query = np.setdiff1d(rows, gallery)
     if groups is None:
         return GallerySplit(gallery=gallery, query=query, exhausted=exhausted)
@@ -114,12 +143,13 @@ class Gallery:
 
     def _classify(
         self, trial: Trial, place: int, shots: int, draw: int, split: GallerySplit, vectors: Mapping[str, Vectors],
-        labels: Rows, space: str,
+        labels: Labels, space: str,
     ) -> Iterator[Outcome]:  # fmt: skip
         """Yield the predictions of one gallery, for every pair of modality sets that can be compared."""
         if not len(split.query) or not len(split.gallery):
             return
-        codes = labels[split.gallery]
+        kind, known = kind_of(trial.target), labels[split.gallery]
+        encoded = torch.from_numpy(kind.encode(known, known))
         scores = {"exhausted_classes": float(len(split.exhausted))}
         if split.left_out is not None:
             scores["queries_left_out"] = float(len(split.left_out))
@@ -133,11 +163,12 @@ class Gallery:
                 bank = np.concatenate([vectors[name][split.gallery] for name in own])
                 query = vectors[modality][split.query]
                 cosines, rows = trial.find_nearest(bank, query, self.config.neighbors, memory=self.config.memory)
-                found.append((torch.from_numpy(cosines), torch.from_numpy(np.tile(codes, len(own))[rows])))
-            similarities, classes_found = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
+                found.append((torch.from_numpy(cosines), torch.from_numpy(rows % len(known))))
+            similarities, neighbors = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
             order = torch.argsort(similarities, dim=1, descending=True, stable=True)
             weights = compute_weights(similarities.gather(1, order), INVERSE_VOTE)
-            vote = sum_votes(weights, classes_found.gather(1, order), len(trial.target.names), order.shape[1])
+            classes = len(trial.target.names)
+            predicted = predict(weights, neighbors.gather(1, order), encoded, classes, order.shape[1])
             names = {"gallery": gallery_name, "queries": query_name}
             yield Outcome(
                 task=place,
@@ -145,17 +176,17 @@ class Gallery:
                 draw=draw,
                 rows=split.query,
                 bank=split.gallery,
-                predicted=vote.argmax(1).numpy(),
+                predicted=predicted.numpy(),
                 scores=scores,
             )
 
 
 def _add_small_classes(
-    columns: dict[str, list[Scalar]], split: GallerySplit, labels: Rows, task: Task, shots: int, names: Sequence[str]
+    columns: dict[str, list[Scalar]], split: GallerySplit, labels: Labels, task: Task, shots: int, names: Sequence[str]
 ) -> None:
-    """Add a row to `columns` for each class that is too small for the gallery."""
-    labeled = np.concatenate([task.bank, task.validation, task.query])
+    """Add a row to `columns` for each class or label that is too small for the gallery."""
+    members = find_members(labels)[np.concatenate([task.bank, task.validation, task.query])]
     for code in split.exhausted.tolist():
         columns["class"].append(names[code])
-        columns["samples"].append(int((labels[labeled] == code).sum()))
+        columns["samples"].append(int(members[:, code].sum()))
         columns["shots"].append(shots)

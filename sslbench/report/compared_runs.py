@@ -11,11 +11,11 @@ from sslbench.analysis.tables.best_row import DEFAULT_PROTOCOLS
 from sslbench.analysis.tables.run_tables import default_answers
 from sslbench.api.errors import RequestError
 from sslbench.catalog.metrics import MetricTable
-from sslbench.results.answers import TestAnswers, read_answers
+from sslbench.results.answers import Answers, read_answers
 from sslbench.results.find import find_run
 from sslbench.results.frames import read_record
 from sslbench.results.record import Record
-from sslbench.results.store import PREDICTIONS
+from sslbench.results.store import PREDICTIONS, VECTORS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,24 +65,20 @@ def compare_runs(first: str, second: str, out: Path, metrics: MetricTable, *, pr
     return compared
 
 
-def _choose_protocol(
-    by_protocol: Sequence[dict[str, TestAnswers]], wanted: str, names: Sequence[str], part: str
-) -> str:
+def _choose_protocol(by_protocol: Sequence[dict[str, Answers]], wanted: str, names: Sequence[str], part: str) -> str:
     shared = [protocol for protocol in by_protocol[0] if protocol in by_protocol[1]]
     if not shared:
         listed = "; ".join(f"{n}: {', '.join(found) or 'none'}" for n, found in zip(names, by_protocol, strict=True))
         raise RequestError([
-            f"{names[1]}: no protocol predicted classes of {part} in both runs ({listed}), or {PREDICTIONS} is missing. "
-            "Evaluate both with one protocol, such as --protocols knn"
+            f"{names[1]}: no protocol predicted test samples of {part} in both runs ({listed}), or {PREDICTIONS} or "
+            f"{VECTORS} is missing. Evaluate both with one protocol, such as --protocols knn"
         ])  # fmt: skip
     if wanted and wanted not in shared:
         raise RequestError([f"--protocol {wanted}: not evaluated in both runs. Use one of: {', '.join(shared)}"])
     return wanted or next((name for name in DEFAULT_PROTOCOLS if name in shared), shared[0])
 
 
-def _differences(
-    records: Sequence[Record], part: str, protocol: str, first: TestAnswers, second: TestAnswers
-) -> Iterator[str]:
+def _differences(records: Sequence[Record], part: str, protocol: str, first: Answers, second: Answers) -> Iterator[str]:
     """Yield the reasons why the predictions of two runs cannot be paired."""
     data = [next(one for one in record.evaluated_on if one["part"] == part) for record in records]
     if data[0]["fingerprint"] != data[1]["fingerprint"]:

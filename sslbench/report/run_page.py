@@ -38,14 +38,15 @@ from sslbench.report.figures.run_images import (
     find_misclassified,
     open_table,
 )
-from sslbench.results.answers import read_answers
+from sslbench.report.figures.worst_samples import WorstSamples, find_worst_samples
+from sslbench.results.answers import VectorAnswers, read_answers
 from sslbench.results.frames import Results
 from sslbench.results.marks import joined_names, marked_method
 from sslbench.results.record import Record, encode
 from sslbench.results.store import Store
 
 PAGE = "index.html"
-VERSION = 3
+VERSION = 4
 """Version of the layout; increase it when the page changes, so that existing pages are rewritten."""
 MAX_MATRIX_CLASSES = 40
 """Number of classes up to which confusions are shown as a matrix."""
@@ -77,6 +78,7 @@ class DatasetPage:
     labels: TextTable | None
     confusions: Confusions | None
     misclassified: Sequence[Misclassified]
+    worst: Sequence[WorstSamples]
     inputs: Sequence[ShownInput]
     images_missing: bool
 
@@ -125,6 +127,7 @@ def _dataset_page(
     shown = own[0] if best is None else best.row
     table = open_table(store, shown.record, name)
     misclassified, inputs = [], []
+    answered = None if best is None else default_answers(shown.record, name, answers).get(best.protocol)
     if table is not None:
         inputs = encoder_inputs(shown.record, table)
         if best is not None:
@@ -135,9 +138,10 @@ def _dataset_page(
         best=marked_method(shown.record.method),
         protocol="" if best is None else best.protocol,
         classes=None if best is None else _classes(own, best, answers),
-        labels=None if best is None else _labels(own, best, metrics),
+        labels=None if best is None else _labels(own, best, metrics, answers),
         confusions=None if best is None else _confusions(results, best),
         misclassified=misclassified, inputs=inputs, images_missing=table is None,
+        worst=find_worst_samples(answered, table) if isinstance(answered, VectorAnswers) else (),
     )  # fmt: skip
 
 
@@ -153,11 +157,12 @@ def _classes(rows: Sequence[RunRow], best: BestRow, answers: AnswersByRun) -> Te
     return _by_name("class", order, columns)
 
 
-def _labels(rows: Sequence[RunRow], best: BestRow, metrics: MetricTable) -> TextTable | None:
+def _labels(rows: Sequence[RunRow], best: BestRow, metrics: MetricTable, answers: AnswersByRun) -> TextTable | None:
     """Tabulate every label or number by method and metric, in the order of the target."""
     columns = list[tuple[str, dict[str, str]]]()
     for row in rows:
-        found = label_rows(row.record, row.dataset, best.protocol)
+        own = default_answers(row.record, row.dataset, answers).get(best.protocol)
+        found = label_rows(row.record, row.dataset, best.protocol, own)
         title = marked_method(row.record.method)
         for metric in dict.fromkeys(metric for one in found for metric in one.scores):
             cells = {one.name: format_estimate(one.scores[metric]) for one in found if metric in one.scores}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -14,9 +15,11 @@ import pytest
 from sklearn.metrics import average_precision_score, r2_score
 
 from sslbench import load_results
+from sslbench.analysis.tables.run_tables import make_rows
 from sslbench.catalog.metrics import core_metrics
 from sslbench.leaderboard.submission.check import check_bundle
 from sslbench.leaderboard.submission.suite import read_suite
+from sslbench.results.answers import read_answers
 from tests.board_fixtures import edit_json, rehash
 
 PLUGIN = '''
@@ -185,15 +188,73 @@ def test_the_page_lists_every_label_and_number(run):
     assert "Metrics by name: " in page
 
 
+def test_intervals_cover_test_samples(run):
+    """The interval of a score is as wide as that of a score of resampled test samples, or wider."""
+    dataset, _, folder, _ = run
+    (record,) = load_results(folder / "runs").records
+    answers = {record.run: read_answers(folder / "runs", record)}
+    (row,) = make_rows([record], core_metrics(), answers)
+    found = row.cells["knn", MAIN[dataset]]
+    assert found.unit == "seeds and test samples"
+    rows = pd.read_parquet(folder / "runs" / record.run / "vector_predictions.parquet").query("protocol == 'knn'")
+    assert found.test_samples == rows["id"].nunique()
+    rng = np.random.default_rng(0)
+    by_seed = [one.sort_values("id") for _, one in rows.groupby("seed")]
+    draws = [rng.integers(0, found.test_samples, found.test_samples) for _ in range(100)]
+    scores = [np.mean([expected_score(dataset, one.iloc[draw]) for one in by_seed]) for draw in draws]
+    assert found.ci95_half_width > 1.4 * np.std(scores)
+
+
+def test_the_page_shows_intervals_and_the_worst_predicted_samples(run):
+    dataset, _, folder, _ = run
+    (path,) = folder.glob("runs/random-init-*/index.html")
+    page = path.read_text()
+    assert "over seeds and test samples" in page
+    names = {"their-shapes": ["bars", "columns", "dot"], "their-sizes": ["length", "count"]}[dataset]
+    shown = re.findall(r"<h3>(.*?)</h3>", page)
+    assert shown == names
+    protocol = re.search("Worst predicted test samples: [^,]*, (.*) on", page)[1]
+    rows = pd.read_parquet(path.parent / "vector_predictions.parquet")
+    rows = rows[rows["protocol"] == protocol]
+    truth, predicted = stacked(rows["label"]), stacked(rows["predicted"])
+    truth[truth < 0 if dataset == "their-shapes" else np.isnan(truth)] = np.nan
+    errors = pd.DataFrame(np.abs(predicted - truth), index=rows["id"]).groupby(level=0).mean()
+    for place, name in enumerate(names):
+        part = page[page.index(f"<h3>{name}</h3>") :]
+        first = re.search(r'<figure><img src="data:image/png[^>]*alt="(\d+)"', part)[1]
+        assert errors.loc[first, place] == pytest.approx(errors[place].max())
+
+
 def test_protocols_that_do_not_fit_are_refused_by_name(cli, run):
     dataset, _, folder, installed = run
+    protocol = {"their-shapes": "clustering", "their-sizes": "gallery"}[dataset]
     answer = cli(
-        "run", "--method", "random-init", "--dataset", dataset, "--backbone", "micro-cnn", "--protocols", "gallery",
+        "run", "--method", "random-init", "--dataset", dataset, "--backbone", "micro-cnn", "--protocols", protocol,
         "--baselines", "none", cwd=folder, env=installed,
     )  # fmt: skip
-    content = {"their-shapes": "several labels", "their-sizes": "a number"}[dataset]
+    told = {
+        "their-shapes": "'clustering' needs samples with one class, but the data has several labels",
+        "their-sizes": "'gallery' needs samples with one class or several labels, but the data has a number",
+    }
     assert answer.returncode == 2
-    assert f"'gallery' needs samples with one class, but the data has {content}" in answer.stderr
+    assert told[dataset] in answer.stderr
+
+
+def test_galleries_of_labels_give_scores(cli, run):
+    dataset, _, folder, installed = run
+    if dataset != "their-shapes":
+        pytest.skip("numbers have no galleries")
+    answer = cli(
+        "run", "--method", "random-init", "--dataset", dataset, "--backbone", "micro-cnn", "--protocols", "gallery",
+        "--seeds", "0,1", "--baselines", "none", "--out", "galleries", "protocol_settings.gallery.shots=[1,8]",
+        "protocol_settings.gallery.draws=2", cwd=folder, env=installed,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    scores = load_results(folder / "galleries").scores.query("metric == 'macro_average_precision'")
+    means = scores["value"].groupby(scores["setting"].map(lambda text: json.loads(text)["shots"])).mean()
+    assert means[8] >= means[1]
+    assert means[8] > 0.7
+    assert re.search(r"gallery.*metrics by name", answer.stdout), answer.stdout
 
 
 def test_both_datasets_pass_the_conformance_kit(cli, tmp_path):
@@ -258,6 +319,60 @@ def test_a_leaderboard_orders_entries_by_the_metric_of_each_target(cli, board):
                 seeds = stored[stored["protocol"] == protocol].groupby("seed")
                 expected = np.mean([expected_score(dataset, one) for _, one in seeds])
                 assert getattr(row, metric) == pytest.approx(expected, abs=1e-4)
+
+
+def test_two_runs_are_compared_by_label_and_number(cli, board):
+    folder, installed = board
+    for dataset, metric in MAIN.items():
+        first, second = (
+            next((folder / "runs").glob(f"{name}-*{dataset}*")) for name in ("random-init", "raw-features")
+        )
+        answer = cli("compare", str(first), str(second), "--protocol", "knn", cwd=folder, env=installed)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        stored = pd.read_parquet(first / "vector_predictions.parquet").query("protocol == 'knn'")
+        mean = np.mean([expected_score(dataset, one) for _, one in stored.groupby("seed")])
+        assert re.search(rf"{metric.replace('_', ' ')} +{mean:.3f} ", answer.stdout), answer.stdout
+        title, names = {
+            "their-shapes": ("average precision by name", ["bars", "columns", "dot"]),
+            "their-sizes": ("mean absolute error by name", ["length", "count"]),
+        }[dataset]
+        table = answer.stdout[answer.stdout.index(title) :]
+        assert all(re.search(rf"^ *{name} ", table, re.MULTILINE) for name in names), answer.stdout
+        assert ("predicted correctly only by" in answer.stdout) == (dataset == "their-shapes")
+
+
+def test_leaderboard_pages_list_labels_and_numbers(cli, board):
+    folder, installed = board
+    built = cli("leaderboard", "build", cwd=folder, env=installed)
+    assert built.returncode == 0, built.stdout + built.stderr
+    page = (folder / "leaderboard/site/both/classes.html").read_text()
+    assert all(re.search(rf">{name} <span", page) for name in ("bars", "columns", "dot", "length", "count"))
+    assert "their-shapes, knn: average precision" in page
+    table = pd.read_csv(folder / "leaderboard/tables/both-classes-average_precision.csv")
+    assert sorted(set(table["name"])) == ["bars", "columns", "dot"]
+    assert (table["ci95_half_width"] > 0).all()
+    row = table[
+        (table["protocol"] == "knn") & (table["name"] == "bars") & table["entry"].str.startswith("random-init")
+    ].iloc[0]
+    (bundle,) = (folder / "leaderboard/results/both").glob("random-init-*their-shapes*")
+    stored = pd.read_parquet(bundle / "vector_predictions.parquet").query("protocol == 'knn'")
+    found = []
+    for _, one in stored.groupby("seed"):
+        truth, scores = stacked(one["label"])[:, 0], stacked(one["predicted"])[:, 0]
+        found.append(average_precision_score(truth[truth >= 0], scores[truth >= 0]))
+    assert row["average_precision"] == pytest.approx(np.mean(found), abs=1e-4)
+    bias = pd.read_csv(folder / "leaderboard/tables/both-bias-r2.csv")
+    assert sorted(set(bias["name"])) == ["count", "length"]
+
+
+def test_intervals_of_a_leaderboard_cover_test_samples(board):
+    folder, _ = board
+    table = pd.read_csv(folder / "leaderboard/tables/both.csv")
+    for metric in MAIN.values():
+        own = table[table[metric].notna() & (table["method"] == "raw-features")]
+        assert len(own) == 2
+        assert (own[f"{metric}_ci95_half_width"] > 0).all()  # no seed changes raw features
+    assert "over seeds only" not in (folder / "leaderboard/tables/both.md").read_text()
 
 
 def rewrite_predictions(bundle: Path, change) -> None:

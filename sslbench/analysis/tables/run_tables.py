@@ -9,13 +9,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from sslbench.analysis.statistics.accuracy import AnswersByRun, KnownVariance, accuracy_variance
+from sslbench.analysis.statistics.accuracy import AnswersByRun, KnownVariance, sample_variance
 from sslbench.analysis.statistics.class_differences import recall_half_widths, recall_statistics
 from sslbench.analysis.statistics.intervals import Estimate, Unit, mean_over_seeds
+from sslbench.analysis.statistics.label_differences import label_half_widths
 from sslbench.analysis.tables.estimates import estimate, group_by, mean_by
 from sslbench.analysis.tables.selection import select_scores
 from sslbench.catalog.metrics import MetricTable
-from sslbench.results.answers import Question, TestAnswers, question_of
+from sslbench.results.answers import Answers, Question, TestAnswers, VectorAnswers, question_of
 from sslbench.results.record import Record, Score, setting_of
 
 
@@ -81,14 +82,15 @@ def estimate_scores(scores: Sequence[Score], record: Record, known: KnownVarianc
     return estimate(seeds, folds, values, record.test_share, known)
 
 
-def _known_variance(answers: TestAnswers | None, metric: str, metrics: MetricTable) -> KnownVariance | None:
-    """Return the variance of a mean of right answers; None for other metrics and without predictions."""
-    if answers is None or metric not in metrics or metrics[metric].mean_over is None:
+def _known_variance(answers: Answers | None, metric: str, metrics: MetricTable) -> KnownVariance | None:
+    """Return the variance of a mean over test samples; None for other metrics and without predictions."""
+    if answers is None or metric not in metrics:
         return None
-    return KnownVariance(accuracy_variance(answers, metrics[metric]), len(answers.ids))
+    variance = sample_variance(answers, metrics[metric])
+    return None if variance is None else KnownVariance(variance, len(answers.ids))
 
 
-def default_answers(record: Record, dataset: str, answers: AnswersByRun) -> dict[str, TestAnswers]:
+def default_answers(record: Record, dataset: str, answers: AnswersByRun) -> dict[str, Answers]:
     """Return a run's answers to each protocol's default question on a dataset, if there is exactly one question."""
     by_question = answers.get(record.run, {})
     questions: dict[str, set[Question]] = defaultdict(set)
@@ -128,13 +130,13 @@ def list_columns(rows: Sequence[RunRow], metrics: MetricTable) -> list[tuple[str
     return sorted((p for p in present if metrics.is_shown(*p)), key=lambda place: (place[0], metrics.place(place[1])))
 
 
-def class_rows(record: Record, dataset: str, protocol: str, answers: TestAnswers | None = None) -> list[ClassRow]:
+def class_rows(record: Record, dataset: str, protocol: str, answers: Answers | None = None) -> list[ClassRow]:
     """Make a row for every class with training and test samples, worst recall first; `count_untrained` counts the
     others.
 
     With the run's answers, the intervals of recalls cover test samples as well as seeds.
     """
-    half_widths = _recall_half_widths(record, dataset, answers) if answers is not None else {}
+    half_widths = _recall_half_widths(record, dataset, answers) if isinstance(answers, TestAnswers) else {}
     draws = _count_draws(record, dataset, protocol)
     mine = select_scores(record.classes, dataset=dataset, protocol=protocol)
     known = [row for row in mine if row.recall is not None and row.training_samples != 0]
@@ -153,8 +155,12 @@ def class_rows(record: Record, dataset: str, protocol: str, answers: TestAnswers
     return sorted(result, key=lambda row: (row.recall.mean, row.name))
 
 
-def label_rows(record: Record, dataset: str, protocol: str) -> list[LabelRow]:
-    """Return a row for every label or number of a target, in the order of the target."""
+def label_rows(record: Record, dataset: str, protocol: str, answers: Answers | None = None) -> list[LabelRow]:
+    """Return a row for every label or number of a target, in the order of the target.
+
+    With the run's answers, the intervals cover test samples as well as seeds.
+    """
+    half_widths = label_half_widths(answers) if isinstance(answers, VectorAnswers) else {}
     found = []
     mine = select_scores(record.labels, dataset=dataset, protocol=protocol)
     for name, rows in group_by(mine, lambda row: row.name).items():
@@ -166,6 +172,9 @@ def label_rows(record: Record, dataset: str, protocol: str) -> list[LabelRow]:
         scores = {
             metric: mean_over_seeds(list(mean_by(*zip(*own, strict=True)).values())) for metric, own in known.items()
         }
+        for metric in [metric for metric in scores if (name, metric) in half_widths]:
+            unit: Unit = "seeds and test samples" if scores[metric].n > 1 else "test samples"
+            scores[metric] = replace(scores[metric], ci95_half_width=half_widths[name, metric], unit=unit)
         found.append(LabelRow(name=name, support=float(np.mean([row.support for row in rows])), scores=scores))
     return found
 

@@ -15,7 +15,7 @@ from sslbench.analysis.statistics.shared_ranks import ComparedScores, Verdict, d
 from sslbench.analysis.tables.run_tables import RunRow, default_answers
 from sslbench.api.metrics import Metric
 from sslbench.catalog.metrics import MetricTable
-from sslbench.results.answers import TestAnswers
+from sslbench.results.answers import Answers
 from sslbench.results.record import Record
 
 Against: TypeAlias = Literal["best", "random"]
@@ -55,16 +55,21 @@ def judge_rows(rows: Sequence[RunRow], answers: AnswersByRun, metrics: MetricTab
 
 
 def _fields(rows: Sequence[RunRow], answers: AnswersByRun, metric: Metric) -> dict[str, ComparedScores]:
-    """Collect the scores that are compared, by protocol."""
-    if metric.mean_over is None:
-        protocols = {protocol for row in rows for protocol, name in row.cells if name == metric.name}
-        return {protocol: _compare_seeds(rows, protocol, metric) for protocol in protocols}
-    found: dict[str, dict[str, TestAnswers]] = defaultdict(dict)
+    """Collect the scores that are compared, by protocol: paired by test sample where predictions are known."""
+    protocols = {protocol for row in rows for protocol, name in row.cells if name == metric.name}
+    by_seed = {} if metric.mean_over is not None else {one: _compare_seeds(rows, one, metric) for one in protocols}
+    return {**by_seed, **(_compare_answers(rows, answers, metric) if metric.covers_samples else {})}
+
+
+def _compare_answers(rows: Sequence[RunRow], answers: AnswersByRun, metric: Metric) -> dict[str, ComparedScores]:
+    """Collect means over test samples, paired by test sample."""
+    found: dict[str, dict[str, Answers]] = defaultdict(dict)
     for row in rows:
         for protocol, own in default_answers(row.record, row.dataset, answers).items():
             if not found[protocol] or own.same_samples(next(iter(found[protocol].values()))):
                 found[protocol][row.record.run] = own
-    return {protocol: compared_scores(by_run, metric) for protocol, by_run in found.items()}
+    compared = {protocol: compared_scores(by_run, metric) for protocol, by_run in found.items()}
+    return {protocol: one for protocol, one in compared.items() if one is not None}
 
 
 def _compare_seeds(rows: Sequence[RunRow], protocol: str, metric: Metric) -> ComparedScores:

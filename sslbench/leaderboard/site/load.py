@@ -12,17 +12,20 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from sslbench.analysis.tables.published import Recipes, compare_published
+from sslbench.analysis.tables.run_tables import default_answers
 from sslbench.api.errors import RequestError
 from sslbench.api.references import ReferenceSpec
 from sslbench.catalog.metrics import MetricTable, core_metrics
 from sslbench.leaderboard.site.pages import run_page
 from sslbench.leaderboard.standings.columns import suite_metrics
-from sslbench.leaderboard.standings.entries import Entry, EntryResult, SuiteWeights, make_entry, make_results
-from sslbench.leaderboard.submission.bundle import Bundle, BundleError, read_bundle
+from sslbench.leaderboard.standings.entries import Entry, EntryResult, Place, SuiteWeights, make_entry, make_results
+from sslbench.leaderboard.submission.bundle import Bundle, BundleError, read_bundle, read_table
 from sslbench.leaderboard.submission.requirements import suite_mismatches
 from sslbench.leaderboard.submission.schema import schema_errors
 from sslbench.leaderboard.submission.suite import Suite
 from sslbench.leaderboard.submission.versions import InstalledProtocol
+from sslbench.results.answers import VectorAnswers, read_folder_answers
+from sslbench.results.store import VECTORS
 
 MIN_FOR_PROCESSES = 500
 """Number of bundles from which starting processes saves time."""
@@ -65,9 +68,9 @@ class BundleLoader:
         bundle = self._read_checked(path)
         try:
             entry = make_entry(bundle, self.metrics)
-            results = make_results(bundle, entry, self.weights, self.metrics)
+            results = make_results(bundle, entry, self.weights, self.metrics, _read_vectors(bundle))
             page = run_page(self.suite, bundle, entry, results)
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, BundleError) as error:
             problem = f"its answers do not fit the suite ({type(error).__name__}: {error})"
             raise RequestError([f"{bundle.name}: {problem}. {CHECK_HINT}"]) from error
         found = compare_published([bundle.record], self.context.references, self.context.recipes, self.context.metrics)
@@ -86,6 +89,21 @@ class BundleLoader:
         return bundle
 
 
+def _read_vectors(bundle: Bundle) -> dict[Place, VectorAnswers]:
+    """Read the answers of each protocol's own question to several labels or numbers per sample."""
+    if not (bundle.path / VECTORS).exists():
+        return {}
+    read_table(bundle.path / VECTORS)  # raises BundleError for tables that are too large or have other columns
+    record = bundle.record
+    answers = {record.run: read_folder_answers(bundle.path, record)}
+    return {
+        (data["part"], protocol): own
+        for data in record.evaluated_on
+        for protocol, own in default_answers(record, data["part"], answers).items()
+        if isinstance(own, VectorAnswers)
+    }
+
+
 def load_bundles(
     suite: Suite, context: InstalledContext, paths: Sequence[Path], processes: int
 ) -> Iterator[LoadedBundle]:
@@ -94,7 +112,7 @@ def load_bundles(
         yield from map(BundleLoader(suite, context), paths)
         return
     processes = min(processes, MAX_PROCESSES)
-    context = replace(context, metrics=context.metrics.without_functions())
+    context = replace(context, metrics=context.metrics.with_named_functions())
     pool = ProcessPoolExecutor(processes, get_context("spawn"), _start_process, (suite, context))
     try:
         waiting = deque[Future[list[LoadedBundle]]]()

@@ -28,9 +28,10 @@ from sslbench.leaderboard.site.tables import (
     test_samples,
     top_rows,
 )
+from sslbench.leaderboard.site.tables_by_name import count_by_name, csv_name
 from sslbench.leaderboard.standings.across_boards import MAX_COMPARED, SuiteBoards
 from sslbench.leaderboard.standings.class_bias import count_worse_classes
-from sslbench.leaderboard.standings.entries import STABLE_DIGITS, Entry, EntryResult, test_codes
+from sslbench.leaderboard.standings.entries import STABLE_DIGITS, Entry, EntryResult
 from sslbench.leaderboard.submission.bundle import Bundle
 from sslbench.leaderboard.submission.command import flatten_request, repeat_command
 from sslbench.leaderboard.submission.suite import Suite
@@ -46,7 +47,7 @@ def _templates() -> Environment:
         loader=PackageLoader("sslbench.leaderboard.site"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    found.globals |= {"script": _asset("board.js"), "script_digest": _digest(_asset("board.js"))}
+    found.globals |= {"script": _asset("board.js"), "script_digest": _digest(_asset("board.js")), "csv_name": csv_name}
     found.filters |= {"cell": format_mean, "p": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}"}
     found.tests |= {"missing": pd.isna}
     return found
@@ -107,9 +108,9 @@ def suite_pages(
 def run_page(suite: Suite, bundle: Bundle, entry: Entry, results: Sequence[EntryResult]) -> tuple[str, str]:
     """Return the path and text of a run's page: facts, command, numbers by seed, and classes."""
     classes = [
-        (one, list(zip(suite.datasets[one.dataset].classes, one.recalls.mean(0).tolist(), strict=True)))
+        (one, list(zip(suite.datasets[one.dataset].classes, own.tolist(), strict=True)))
         for one in results
-        if one.recalls is not None
+        if (own := one.scores_by_name) is not None
     ]
     return f"{suite.name}/runs/{entry.run}.html", _page("run.html").render(
         root="../..", suite=suite, bundle=bundle, entry=entry, results=results, classes=classes,
@@ -135,17 +136,18 @@ def heatmaps(boards: SuiteBoards) -> Iterator[dict[str, Any]]:
     """
     for board in boards.boards:
         data = boards.suite.datasets[board.dataset]
-        counts = np.bincount(test_codes(data)[0], minlength=len(data.classes))
-        by_entry = ((one.entry.name, one.recalls.mean(0)) for one in board.results if one.recalls is not None)
+        counts, metric = count_by_name(data), ""
+        known = ((one, own) for one in board.results if (own := one.scores_by_name) is not None)
         best, total, count = list[tuple[str, NDArray[np.float64]]](), np.zeros(len(counts)), 0
-        for count, (name, recalls) in enumerate(by_entry, 1):
+        for count, (one, recalls) in enumerate(known, 1):
+            name, metric = one.entry.name, one.metric_by_name
             total += recalls
             if count <= MAX_COMPARED:
                 best.append((name, recalls))
         if count:
             order = np.lexsort((np.array(data.classes), (total / count).round(STABLE_DIGITS))).tolist()
             yield {
-                "dataset": board.dataset, "protocol": board.protocol, "more": count - len(best),
+                "dataset": board.dataset, "protocol": board.protocol, "metric": metric, "more": count - len(best),
                 "classes": [(data.classes[code], int(counts[code])) for code in order],
                 "untested": [name for name, samples in zip(data.classes, counts.tolist(), strict=True) if not samples],
                 "rows": [(name, [_heat(value) for value in recalls[order].tolist()]) for name, recalls in best],
@@ -158,6 +160,7 @@ def class_bias_rows(boards: SuiteBoards) -> Iterator[dict[str, Any]]:
         if len(board.bias):
             yield {
                 "dataset": board.dataset, "protocol": board.protocol, "rows": board.bias[:MAX_COMPARED],
+                "metric": board.bias[0].metric,
                 "more": len(board.bias[MAX_COMPARED:]), "often_worse": count_worse_classes(board.bias),
             }  # fmt: skip
 
@@ -165,4 +168,4 @@ def class_bias_rows(boards: SuiteBoards) -> Iterator[dict[str, Any]]:
 def _heat(value: float) -> Mapping[str, Any]:
     if np.isnan(value):
         return {"text": "–", "step": 0}
-    return {"text": f"{value:.2f}", "step": round(value * HEAT_STEPS)}
+    return {"text": f"{value:.2f}", "step": round(min(max(value, 0.0), 1.0) * HEAT_STEPS)}

@@ -7,31 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sslbench.analysis.statistics.class_differences import recall_half_widths
 from sslbench.analysis.statistics.intervals import mean_over_seeds
 from sslbench.analysis.statistics.shared_ranks import RankedScore
 from sslbench.analysis.tables.text_tables import TextTable, format_mean
 from sslbench.api.metrics import Metric
+from sslbench.leaderboard.site.tables_by_name import (
+    bias_frames,
+    class_frames,
+    csv_name,
+    metrics_by_name,
+    name_frames,
+    split_entries,
+)
 from sslbench.leaderboard.standings.across_boards import AcrossBoards, SuiteBoards
 from sslbench.leaderboard.standings.board import Board, BoardRow
 from sslbench.leaderboard.standings.columns import ScoreColumn, SuiteMetrics
-from sslbench.leaderboard.standings.entries import test_codes
 from sslbench.leaderboard.submission.suite import Suite
 from sslbench.results.marks import with_marks
 
 Values = NDArray[np.float64]
-Value = TypeVar("Value")
 DIGITS = 4
 P_COLUMNS = ("p", "p_holm")
 """Columns of p values, written with two significant digits."""
-ENTRIES_PER_PART = 1000
-"""Entries per data frame, which limits the memory of a table."""
 MAX_SHOWN = 500
 """Rows of a board on pages, in addition to baselines; the CSV has every row."""
 BEGIN, END = "<!-- leaderboard: {name} -->", "<!-- /leaderboard: {name} -->"
@@ -44,8 +47,10 @@ def make_tables(boards: SuiteBoards) -> Iterator[tuple[str, Iterable[str]]]:
     yield f"{name}.csv", _texts(board_frames(every, boards.metrics))
     yield f"{name}.md", [board_markdown(boards)]
     yield f"{name}-classes.csv", _texts(class_frames(boards))
-    if any(len(board.bias) for board in every):
-        yield f"{name}-bias.csv", _texts(bias_frames(every))
+    for metric in metrics_by_name(every):
+        yield csv_name(name, "classes", metric), _texts(name_frames(boards, metric))
+    for metric in dict.fromkeys(one.metric for board in every for one in islice(board.bias, 1)):
+        yield csv_name(name, "bias", metric), _texts(bias_frames(every, metric))
     if any(line.curve for board in every for line in board.results):
         yield f"{name}-labels.csv", _texts(label_frames(every, boards.metrics.main.name))
     for title, made in (
@@ -84,7 +89,7 @@ def _escape_formula(value: object) -> object:
 
 def board_frames(boards: Sequence[Board], metrics: SuiteMetrics) -> Iterator[pd.DataFrame]:
     """Yield frames with one row per entry, dataset and protocol, and one number per column."""
-    for _, rows in _split((board, board.rows) for board in boards):
+    for _, rows in split_entries((board, board.rows) for board in boards):
         frame = pd.DataFrame([_number_row(row, metrics) for row in rows])
         yield frame.astype(dict.fromkeys(("rank", "rank_low", "rank_high"), "Int64"))
 
@@ -209,59 +214,14 @@ def _escape_markdown(text: str) -> str:
     return text
 
 
-def class_frames(boards: SuiteBoards) -> Iterator[pd.DataFrame]:
-    """Yield frames with one row per entry, dataset, protocol and class.
-
-    Columns: mean recall, half the width of its interval over seeds and test samples, and the number of test samples.
-    """
-    answered = ((board, (one for one in board.results if one.answered is not None)) for board in boards.boards)
-    for board, lines in _split(answered):
-        data = boards.suite.datasets[board.dataset]
-        codes = test_codes(data)[0]
-        counts = np.bincount(codes, minlength=len(data.classes))
-        rows = [line.answered for line in lines if line.answered is not None]
-        entries = np.array([line.entry.name for line in lines], object)
-        yield pd.DataFrame({
-            "dataset": board.dataset, "protocol": board.protocol, "entry": np.repeat(entries, len(counts)),
-            "class": np.tile(np.array(data.classes, object), len(lines)),
-            "recall": np.concatenate([row.recalls.mean(0) for row in rows]),
-            "ci95_half_width": np.concatenate([recall_half_widths(row, codes) for row in rows]),
-            "samples": np.tile(counts, len(lines)),
-        })  # fmt: skip
-
-
 def label_frames(boards: Sequence[Board], metric: str) -> Iterator[pd.DataFrame]:
     """Yield frames with one row per entry, dataset, protocol and fraction of labels, if there are several."""
-    for board, lines in _split((board, (line for line in board.results if line.curve)) for board in boards):
+    for board, lines in split_entries((board, (line for line in board.results if line.curve)) for board in boards):
         yield pd.DataFrame([
             {"dataset": board.dataset, "protocol": board.protocol, "entry": line.entry.name, "share": share,
              metric: one.mean, f"{metric}_ci95_half_width": one.ci95_half_width, "seeds": len(values)}
             for line in lines for share, values in line.curve.items() for one in [mean_over_seeds(values)]
         ])  # fmt: skip
-
-
-def _split(values: Iterable[tuple[Board, Iterable[Value]]]) -> Iterator[tuple[Board, list[Value]]]:
-    """Yield the values of every board in parts of at most ENTRIES_PER_PART."""
-    for board, own in values:
-        every = iter(own)
-        yield from ((board, part) for part in iter(lambda: list(islice(every, ENTRIES_PER_PART)), []))  # noqa: B023
-
-
-def bias_frames(boards: Sequence[Board]) -> Iterator[pd.DataFrame]:
-    """Yield frames with one row per entry, dataset, protocol and class.
-
-    Columns: recall, difference from the supervised row, and p corrected by Holm.
-    """
-    for board, some in _split((board, board.bias) for board in boards):
-        sizes = [len(one.names) for one in some]
-        names = {"entry": [one.entry.name for one in some], "against": [one.against for one in some]}
-        yield pd.DataFrame({
-            "dataset": board.dataset, "protocol": board.protocol,
-            **{name: np.repeat(np.array(values, object), sizes) for name, values in names.items()},
-            "class": [name for one in some for name in one.names],
-            "recall": np.concatenate([one.recalls for one in some]), "gap": np.concatenate([one.gaps for one in some]),
-            "p_holm": np.concatenate([one.ps for one in some]),
-        })  # fmt: skip
 
 
 def order_frame(across: AcrossBoards) -> pd.DataFrame:

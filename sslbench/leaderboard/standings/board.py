@@ -101,10 +101,10 @@ def _make_rows(
 
 
 def _worst_class(data: SuiteData, result: EntryResult) -> tuple[str, float] | None:
-    """Return the class with the lowest mean recall over seeds, among classes with training samples."""
-    if result.recalls is None:
+    """Return the class, label or number with the lowest mean over seeds, among classes with training samples."""
+    means = result.scores_by_name
+    if means is None:
         return None
-    means = result.recalls.mean(0)
     known = [
         code
         for code, name in enumerate(data.classes)
@@ -119,6 +119,6 @@ def _gap_to_supervised(
 ) -> tuple[float, float | None] | None:
     """Return the difference from the supervised row (above 0: better) and half of its 95 % interval."""
     other = matching_supervised(result.entry, supervised)
-    if other is None or not result.entry.is_ranked or result.recalls is None:
+    if other is None or not result.entry.is_ranked or result.scores_by_name is None:
         return None
     return difference(field, field.place(result.entry.name), field.place(other.entry.name))

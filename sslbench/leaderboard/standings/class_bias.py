@@ -1,4 +1,4 @@
-"""Compare the recall of classes of an entry with a supervised row. Performs no I/O."""
+"""Compare the classes, labels or numbers of an entry with those of a supervised row. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sslbench.analysis.statistics.class_differences import RecallStatistics, class_gaps
 from sslbench.leaderboard.standings.entries import STABLE_DIGITS, Entry, EntryResult, matching_supervised, test_codes
+from sslbench.leaderboard.standings.label_results import compare_labels
 from sslbench.leaderboard.submission.suite import SuiteData
 
 Values = NDArray[np.float64]
@@ -35,14 +36,15 @@ class ClassGap:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClassBias:
-    """The classes of one entry on one board, hardest first.
+    """The classes, labels or numbers of one entry on one board, hardest first.
 
-    `against` is the supervised entry ('' if there is none). `recalls`, `gaps` and `ps` are [C]; gaps and ps are nan without
-    a supervised entry.
+    `metric` names the recalls: for labels and numbers it is the first metric of their kind of target. `against` is the
+    supervised entry ('' if there is none). `recalls`, `gaps` and `ps` are [C]; gaps and ps are nan without such an entry.
     """
 
     entry: Entry
     against: str
+    metric: str
     names: tuple[str, ...]
     recalls: Values
     gaps: Values
@@ -94,18 +96,22 @@ def class_biases(
     """Yield the class bias of every ranked result of a board that has predictions."""
     codes = test_codes(data)[0]
     for result in results:
-        if result.answered is None or not result.entry.is_ranked:
+        if result.scores_by_name is None or not result.entry.is_ranked:
             continue
         other = matching_supervised(result.entry, supervised)
-        recalls, gaps, ps = _compare_classes(codes, result.answered, other.answered if other else None)
+        if result.labels is not None:
+            recalls = result.labels.scores
+            gaps, ps = compare_labels(result.labels, other.labels if other else None)
+        elif result.answered is not None:
+            recalls, gaps, ps = _compare_classes(codes, result.answered, other.answered if other else None)
         known = [name not in result.untrained_classes for name in data.classes] & ~np.isnan(recalls)
         shown = np.flatnonzero(known).tolist()
         order = [
             code for _, _, code in sorted((round(float(recalls[c]), STABLE_DIGITS), data.classes[c], c) for c in shown)
         ]
         yield ClassBias(
-            entry=result.entry, against=other.entry.name if other else "", names=tuple(data.classes[c] for c in order),
-            recalls=recalls[order], gaps=gaps[order], ps=ps[order],
+            entry=result.entry, against=other.entry.name if other else "", metric=result.metric_by_name,
+            names=tuple(data.classes[c] for c in order), recalls=recalls[order], gaps=gaps[order], ps=ps[order],
         )  # fmt: skip
 
 

@@ -68,7 +68,7 @@ class SuiteMetrics:
     @property
     def without_samples(self) -> tuple[ScoreColumn, ...]:
         """Return the columns whose intervals cover seeds alone."""
-        return tuple(column for column in self.scores if column.metric.mean_over is None)
+        return tuple(column for column in self.scores if not column.metric.covers_samples)
 
 
 def suite_metrics(suite: Suite, metrics: MetricTable, installed: Mapping[str, InstalledProtocol]) -> SuiteMetrics:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,15 @@ from sslbench.analysis.tables.run_tables import count_untrained, seed_means
 from sslbench.analysis.tables.selection import select_scores
 from sslbench.api.metrics import Derivation, Metric
 from sslbench.leaderboard.standings.columns import SuiteMetrics
+from sslbench.leaderboard.standings.label_results import (
+    LabelResult,
+    draw_scores,
+    known_variances,
+    make_label_result,
+)
 from sslbench.leaderboard.submission.bundle import Answers, Bundle, unpack_bits
 from sslbench.leaderboard.submission.suite import Suite, SuiteData
+from sslbench.results.answers import VectorAnswers
 from sslbench.results.marks import joined_names, marks_of
 from sslbench.results.record import Record, setting_of
 
@@ -73,8 +81,9 @@ class EntryResult:
 
     `values` are by metric and seed; `scores` are by metric and include clusterings of the same encoders. `main` is the
     metric that orders the entry, `level` its place among those that could, and `draws` and `variance` belong to it.
-    `answered` and `spread` exist for predictions only. Classes without training samples (`untrained_classes`) cannot be the
-    worst class. `is_shown` is false for a clustering of encoders that have predictions on the same dataset.
+    `answered` and `spread` exist for predictions of classes only, `labels` for those of labels or numbers. Classes without
+    training samples (`untrained_classes`) cannot be the worst class. `is_shown` is false for a clustering of
+    encoders that have predictions on the same dataset.
     """
 
     entry: Entry
@@ -88,6 +97,7 @@ class EntryResult:
     variance: ScoreVariance
     is_shown: bool = True
     answered: RecallStatistics | None = None
+    labels: LabelResult | None = None
     untrained_classes: frozenset[str] = frozenset()
     curve: Mapping[float, tuple[float, ...]] = field(default_factory=dict)
     spread: VarianceComponents | None = None
@@ -106,6 +116,18 @@ class EntryResult:
     def recalls(self) -> NDArray[np.float64] | None:
         """Return the recalls [S, C], or None without predictions."""
         return self.answered.recalls if self.answered else None
+
+    @property
+    def metric_by_name(self) -> str:
+        """Return the metric of `scores_by_name`."""
+        return self.labels.metric if self.labels else "recall"
+
+    @property
+    def scores_by_name(self) -> NDArray[np.float64] | None:
+        """Return mean recalls of classes, or scores of labels or numbers [C]; None without predictions."""
+        if self.labels:
+            return self.labels.scores
+        return None if self.recalls is None else self.recalls.mean(0)
 
 
 class SuiteWeights:
@@ -164,8 +186,11 @@ def _reported_values(record: Record, metrics: SuiteMetrics) -> dict[tuple[str, s
     return mean_by(((one.dataset, one.metric) for one in reported), (one.value for one in reported))
 
 
-def make_results(bundle: Bundle, entry: Entry, weights: SuiteWeights, metrics: SuiteMetrics) -> list[EntryResult]:
-    """Make every result of a bundle."""
+def make_results(
+    bundle: Bundle, entry: Entry, weights: SuiteWeights, metrics: SuiteMetrics,
+    vectors: Mapping[Place, VectorAnswers] = MappingProxyType({}),
+) -> list[EntryResult]:  # fmt: skip
+    """Make every result of a bundle; `vectors` are its predictions of several labels or numbers per sample."""
     answers: dict[Place, list[Answers]] = defaultdict(list)
     for one in bundle.answers:
         answers[one.dataset, one.protocol].append(one)
@@ -173,7 +198,7 @@ def make_results(bundle: Bundle, entry: Entry, weights: SuiteWeights, metrics: S
         _predicted_result(bundle.record, entry, place, own, weights, metrics) for place, own in sorted(answers.items())
     ]
     predicted = [result for result in made if result is not None]
-    clustered = _seed_results(bundle.record, entry, metrics)
+    clustered = _seed_results(bundle.record, entry, metrics, weights.suite.name, vectors)
     covered = {result.dataset for result in predicted}
     cluster_scores = {result.dataset: result.scores for result in clustered}
     return [
@@ -285,22 +310,32 @@ def _label_curve(record: Record, place: Place, metric: str) -> dict[float, tuple
     return curve if len(curve) > 1 else {}
 
 
-def _seed_results(record: Record, entry: Entry, metrics: SuiteMetrics) -> list[EntryResult]:
-    """Return results with the variance over seeds: clusterings, several labels, and numbers have no mean over samples."""
-    names = {one.stored_name for one in metrics.scores if one.metric.derived_from is not Derivation.CONFUSION}
-    names |= {one.name for one in metrics.ranking if one.derived_from is not Derivation.CONFUSION}
-    return [
-        _make_result(entry, place, values, {}, metrics)
-        for place, values in sorted(_values_by_seed(record, names).items())
-        if any(one.name in values for one in metrics.ranking)
-    ]
+def _seed_results(
+    record: Record, entry: Entry, metrics: SuiteMetrics, suite: str, vectors: Mapping[Place, VectorAnswers]
+) -> list[EntryResult]:
+    """Return results that are not recalls of classes: clusterings, whose variance is over seeds, labels and numbers."""
+    known = {
+        one.stored_name: one.metric for one in metrics.scores if one.metric.derived_from is not Derivation.CONFUSION
+    }
+    known |= {one.name: one for one in metrics.ranking if one.derived_from is not Derivation.CONFUSION}
+    results = []
+    for place, values in sorted(_values_by_seed(record, known).items()):
+        if not any(one.name in values for one in metrics.ranking):
+            continue
+        if (answers := vectors.get(place)) is None:
+            results.append(_make_result(entry, place, values, {}, metrics))
+            continue
+        made = _make_result(entry, place, values, known_variances(answers, known, values), metrics)
+        draws = draw_scores(answers, made.main, f"{suite}/{place[0]}/{made.main.name}")
+        results.append(replace(made, draws=draws, labels=make_label_result(answers)))
+    return results
 
 
 def supervised_rows(results: Iterable[EntryResult]) -> dict[str, EntryResult]:
     """Return the ranked supervised row by backbone, the first by name; the first of all is under ''."""
     found: dict[str, EntryResult] = {}
     for result in results:
-        if result.entry.supervised and result.entry.is_ranked and result.answered is not None:
+        if result.entry.supervised and result.entry.is_ranked and result.scores_by_name is not None:
             for backbone in (result.entry.backbone, ""):
                 if backbone not in found or result.entry.name < found[backbone].entry.name:
                     found[backbone] = result

@@ -17,6 +17,7 @@ from sslbench.analysis.tables.run_tables import (
     class_rows,
     clustering_targets,
     default_answers,
+    label_rows,
     list_columns,
     make_rows,
 )
@@ -34,7 +35,7 @@ from sslbench.report.baseline_note import describe_learning
 from sslbench.report.console.narrow_tables import print_table
 from sslbench.report.console.verdicts import coverage_lines, results_title, verdict_table
 from sslbench.report.coverage import describe_classes, describe_left_out, describe_missing_classes
-from sslbench.results.answers import TestAnswers, read_answers
+from sslbench.results.answers import Answers, read_answers
 from sslbench.results.frames import Results
 from sslbench.results.marks import joined_names, marked_method
 from sslbench.results.record import Record, setting_of
@@ -79,7 +80,7 @@ def _views(row: RunRow) -> str:
 
 
 def classes_table(
-    record: Record, dataset: str, protocol: str, title: str, answers: TestAnswers | None = None
+    record: Record, dataset: str, protocol: str, title: str, answers: Answers | None = None
 ) -> TextTable | None:
     """Tabulate the worst and best classes under one protocol, of those with training and test samples."""
     rows = class_rows(record, dataset, protocol, answers)
@@ -88,6 +89,25 @@ def classes_table(
     cells = [[row.name, format_estimate(row.recall), f"{row.f1:.3f}", f"{row.support:.0f}"] for row in rows]
     shown = cells if len(cells) <= 2 * EXTREMES else [*cells[:EXTREMES], ["…", "", "", ""], *cells[-EXTREMES:]]
     return TextTable(headers=["class", "recall", "F1", "test samples"], rows=shown, title=title)
+
+
+def labels_table(
+    record: Record, dataset: str, protocol: str, title: str, metrics: MetricTable, answers: Answers | None = None
+) -> TextTable | None:
+    """Tabulate the metrics of every label or number under one protocol; of many, the worst and best by the first metric."""
+    rows = label_rows(record, dataset, protocol, answers)
+    names = list(dict.fromkeys(metric for row in rows for metric in row.scores))
+    if not names:
+        return None
+    if len(rows) > 2 * EXTREMES:
+        known = [row for row in rows if names[0] in row.scores]
+        rows = sorted(known, key=lambda row: (row.scores[names[0]].mean, row.name))
+    cells = [
+        [row.name, *(format_estimate(row.scores.get(name)) for name in names), f"{row.support:.0f}"] for row in rows
+    ]
+    left_out = ["…", *[""] * (len(names) + 1)]
+    shown = cells if len(cells) <= 2 * EXTREMES else [*cells[:EXTREMES], left_out, *cells[-EXTREMES:]]
+    return TextTable(headers=["name", *map(metrics.title, names), "test samples"], rows=shown, title=title)
 
 
 def describe_questions(records: Sequence[Record]) -> list[str]:
@@ -174,9 +194,13 @@ def _show_classes(
     for protocol in order_protocols([shown]) if best is None else [best.protocol]:
         own_answer = default_answers(record, dataset, answers).get(protocol)
         several = sum(row.dataset == dataset and not row.record.baseline for row in rows) > 1
-        title = f"{record.method['name']} on {dataset}, {protocol}: recall of the worst and best classes"
-        title += " (best method)" if several and best else ""
-        if (table := classes_table(record, dataset, protocol, title, own_answer)) is not None:
+        start = f"{record.method['name']} on {dataset}, {protocol}:"
+        end = " (best method)" if several and best else ""
+        title = f"{start} recall of the worst and best classes{end}"
+        table = classes_table(record, dataset, protocol, title, own_answer)
+        if table is None:
+            table = labels_table(record, dataset, protocol, f"{start} metrics by name{end}", metrics, own_answer)
+        if table is not None:
             _print_titled(console, table)
             sentences = describe_classes(record, dataset, protocol)
             break

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 import sslbench
-from sslbench.analysis.statistics.accuracy import accuracy_variance, compared_scores, known_variances
+from sslbench.analysis.statistics.accuracy import compared_scores, known_variances, sample_variance
 from sslbench.analysis.statistics.class_differences import recall_half_widths, recall_statistics
 from sslbench.analysis.tables.estimates import estimates
 from sslbench.analysis.tables.run_tables import class_rows, default_answers, make_rows
@@ -78,7 +78,7 @@ def test_rows_without_randomness_have_no_variance_over_seeds(finished):
     raw = next(record for record in results.records if record.method["name"] == "raw-features")
     assert raw.depends_on_seed is False
     answers = default_answers(raw, "digits", {raw.run: read_answers(results.root, raw)})["knn"]
-    assert accuracy_variance(answers, core_metrics()["macro_accuracy"]).over_seeds == 0
+    assert sample_variance(answers, core_metrics()["macro_accuracy"]).over_seeds == 0
     pretrained = next(record for record in results.records if record.method["name"] == "pretrained")
     assert pretrained.depends_on_seed is False
     assert results.records[0].depends_on_seed is True

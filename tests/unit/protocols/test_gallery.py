@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from scipy.stats import wilcoxon
 from sslbench.analysis.statistics.signed_rank_test import signed_rank_p
 from sslbench.analysis.tables.selection import select_scores
 from sslbench.api import Outcome, Target, Task
+from sslbench.api.target_metrics import average_precisions
 from sslbench.evaluation.bench import HarnessTrial
 from sslbench.evaluation.features import DiskFeatureTable
 from sslbench.protocols.gallery import GalleryConfig
@@ -224,3 +226,63 @@ def test_the_largest_gallery_of_all_modalities_is_the_default_question():
     rows = [score(s) for s in ('{"draw": 0, "shots": 2}', '{"draw": 0, "shots": 16}', '{"draw": 1, "shots": 16}',
                                '{"draw": 0, "gallery": "image", "shots": 16}')]  # fmt: skip
     assert select_scores(rows) == rows[1:3]
+
+
+def tags(samples: int = 120) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return features and three labels, one of which is rare and one unknown for some samples."""
+    rng = np.random.default_rng(6)
+    labels = (rng.random((samples, 3)) < [0.5, 0.3, 0.08]).astype(np.int64)
+    noise = rng.normal(0, 0.3, (samples, 6))
+    features = (np.concatenate([3 * labels - 1, np.ones((samples, 3))], axis=1) + noise).astype(np.float32)
+    labels[::10, 0] = -1
+    return {"image": features}, labels
+
+
+def of_labels(found: HarnessTrial) -> HarnessTrial:
+    return replace(found, target=Target(kind="labels", names=("one", "two", "rare")))
+
+
+@pytest.mark.parametrize("shots", [1, 3])
+def test_a_gallery_of_labels_has_positives_of_each_and_samples_without_any(shots):
+    features, labels = tags()
+    task = trial(features, labels).tasks[0]
+    split = draw_gallery(labels, names_of(labels), task, shots, GalleryConfig(), np.random.default_rng(0))
+    available = (labels[task.bank] > 0).sum(0)
+    found = (labels[split.gallery] > 0).sum(0)
+    assert (found >= np.minimum(available, shots)).all()
+    assert (labels[split.gallery] <= 0).all(1).sum() == shots
+    assert len(split.gallery) == len(set(split.gallery.tolist())) <= 4 * shots
+    assert set(split.gallery.tolist()) <= set(task.bank.tolist())
+    assert split.exhausted.tolist() == np.flatnonzero(available < shots).tolist()
+
+
+def test_labels_are_weighted_shares_of_the_neighbors_that_have_them():
+    features, labels = tags()
+    own = of_labels(trial(features, labels, space=""))
+    config = GalleryConfig(shots=(4,), draws=1, neighbors=3)
+    (found,) = [one for one in Gallery(config).measure(own) if one.predicted is not None and not one.setting.get("gallery")
+                and not one.setting.get("queries")]  # fmt: skip
+    x = features["image"] / np.linalg.norm(features["image"], axis=1, keepdims=True)
+    for row, predicted in zip(found.rows[:20], found.predicted[:20], strict=True):
+        distance = 1 - x[found.bank] @ x[row]
+        near = np.argsort(distance, kind="stable")[:3]
+        for label in range(3):
+            known = labels[found.bank[near], label] >= 0
+            if known.any():
+                weight = 1 / distance[near][known]
+                share = (weight * labels[found.bank[near], label][known]).sum() / weight.sum()
+                assert predicted[label] == pytest.approx(share, abs=1e-3)
+    assert average_precisions(labels[found.rows], found.predicted)[0] > 0.9
+
+
+@pytest.mark.parametrize("rule", ["keep_one_query", "drop_queries", "drop_class"])
+def test_a_label_that_a_gallery_would_use_up_follows_the_rule(rule):
+    features, labels = tags()
+    task = trial(features, labels).tasks[0]
+    labels[:, 2] = 0
+    labels[[5, 50], 2] = 1
+    config = GalleryConfig(source="all", small_classes=rule)
+    split = draw_gallery(labels, names_of(labels), task, 2, config, np.random.default_rng(0))
+    in_gallery, in_query = (int((labels[rows, 2] > 0).sum()) for rows in (split.gallery, split.query))
+    assert (in_gallery, in_query) == {"keep_one_query": (1, 1), "drop_queries": (2, 0), "drop_class": (0, 0)}[rule]
+    assert split.exhausted.tolist() == [2]

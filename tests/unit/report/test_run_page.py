@@ -228,8 +228,7 @@ def test_two_runs_are_compared_as_the_table_compares_them(command, cli):
     assert answer.returncode == 0, answer.stderr
     assert "digits, knn: simclr minus raw-features, paired over 360 test samples" in answer.stdout
     assert (
-        f"classified correctly only by raw-features, in most seeds: {len(found.comparison.only_second)}"
-        in answer.stdout
+        f"predicted correctly only by raw-features, in most seeds: {len(found.comparison.only_second)}" in answer.stdout
     )
 
 
@@ -258,7 +257,7 @@ def test_runs_that_cannot_be_paired_are_refused(command, tmp_path):
         ("other", lambda r: r["evaluated_on"][0].update(fingerprint="0"), predictions, "the files of digits differ"),
         ("older", lambda r: r["protocols"][0].update(version=0), predictions, "knn has version .* in one run and 0 in the other"),
         ("fewer", lambda r: None, fewer, r"the test samples of digits differ between the two runs \(360 and 359\)"),
-        ("empty", lambda r: None, predictions[:0], "no protocol predicted classes of digits in both runs"),
+        ("empty", lambda r: None, predictions[:0], "no protocol predicted test samples of digits in both runs"),
         ("failed", lambda r: r.update(status="failed"), predictions, "is failed and has no predictions"),
         ("moved", lambda r: r["evaluated_on"][0].update(part="scans"), predictions, "shares no dataset with"),
     ):  # fmt: skip
