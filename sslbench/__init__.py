@@ -12,6 +12,7 @@ if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:  # `python -m sslbench` w
 
 from typing import TYPE_CHECKING, Any
 
+from sslbench.api.layouts import LAYOUTS
 from sslbench.environment import let_waiting_threads_sleep
 
 if TYPE_CHECKING:
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 let_waiting_threads_sleep()
 __all__ = ["__version__", "load_results", "run"]
+
+
+def _discover_layouts() -> list[str]:
+    from sslbench.catalog.discovery import register_installed_layouts
+
+    return register_installed_layouts()
+
+
+LAYOUTS.discover_with(_discover_layouts)
 
 
 def __getattr__(name: str) -> Any:

@@ -2,12 +2,16 @@
 
 `LayoutSpec` states the facts that plans, keys and records need; `Layout` is the base class of implementations, which prepare,
 convert and draw samples. The built-in layouts are plugins like any other.
+
+A modality names its layout as text, because datasets of plugins, cards and stored files do. `LAYOUTS` resolves the name: one
+table for the process, because a modality is also used where no catalog is at hand, such as in the loader's processes, in a
+reader of stored samples, and in a plugin's own tests. The table is filled by every discovery. A process without one discovers
+the installed plugins when a layout is first missing, as commands do: it leaves out disabled plugins and names broken ones.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -208,34 +212,48 @@ def scale_to_range(
 
 # ---- layouts by name -------------------------------------------------------------------------------------------------
 
-_SPECS: dict[str, LayoutSpec] = {}
 
+class LayoutTable:
+    """Layouts by name, those of all discoveries of this process.
 
-def register_layouts(specs: Iterable[LayoutSpec]) -> None:
-    """Add discovered layouts, which replace earlier ones of the same name."""
-    _SPECS.update({spec.name: spec for spec in specs})
-
-
-def find_layout(name: str) -> LayoutSpec:
-    """Return a layout by name; without a discovery in this process, from the installed plugins.
-
-    Raises RequestError for a name that no plugin provides.
+    `discover_with` sets what to do where a name is missing: call a function that registers the layouts of installed plugins
+    and returns a sentence per plugin that it could not use.
     """
-    if name not in _SPECS:
-        for spec in _installed_layouts():
-            _SPECS.setdefault(spec.name, spec)
-    if name not in _SPECS:
-        raise RequestError([f"layout {name!r} is not installed{did_you_mean(name, _SPECS)}"])
-    return _SPECS[name]
+
+    def __init__(self) -> None:
+        self._specs: dict[str, LayoutSpec] = {}
+        self._missing: dict[str, list[str]] = {}
+        self._discover: Callable[[], Iterable[str]] = tuple
+        self._is_discovering = False
+
+    def register(self, specs: Iterable[LayoutSpec]) -> None:
+        """Add layouts, which replace earlier ones of the same name."""
+        self._specs.update({spec.name: spec for spec in specs})
+        self._missing.clear()
+
+    def discover_with(self, discover: Callable[[], Iterable[str]]) -> None:
+        """Set the function that is called for a missing name."""
+        self._discover = discover
+
+    def find(self, name: str) -> LayoutSpec:
+        """Return a layout by name.
+
+        Raises RequestError for a name that no usable plugin provides; it also names the plugins that cannot be used.
+        """
+        if name not in self._specs and name not in self._missing and not self._is_discovering:
+            self._is_discovering = True  # plugins may look up layouts while they are loaded
+            try:
+                self._missing[name] = [*self._discover()]
+            finally:
+                self._is_discovering = False
+        if name not in self._specs:
+            unknown = f"layout {name!r} is not installed{did_you_mean(name, self._specs)}"
+            raise RequestError([unknown, *self._missing.get(name, [])])
+        return self._specs[name]
 
 
-def _installed_layouts() -> Iterator[LayoutSpec]:
-    """Yield the layouts of all entry points; a plugin that fails is left to the discovery, which reports it."""
-    for point in importlib.metadata.entry_points(group="sslbench"):
-        try:
-            yield from list(getattr(point.load(), "sslbench_layouts", tuple)())
-        except (Exception, SystemExit):  # noqa: S112 - code of a plugin may raise anything
-            continue
+LAYOUTS = LayoutTable()
+"""The layouts of this process; see the module."""
 
 
 @functools.lru_cache

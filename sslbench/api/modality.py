@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sslbench.api.layouts import DTYPES, Layout, LayoutSpec, find_layout, load_layout
+from sslbench.api.layouts import DTYPES, LAYOUTS, Layout, LayoutSpec, load_layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Modality:
     @property
     def spec(self) -> LayoutSpec:
         """Return the facts of its layout; raises RequestError if no plugin provides it."""
-        return find_layout(self.layout)
+        return LAYOUTS.find(self.layout)
 
     @property
     def code(self) -> Layout:

@@ -15,7 +15,7 @@ from sslbench.app.extra_workers import PROGRESS_FOLDER
 from sslbench.app.run import detect_machine
 from sslbench.app.worker import exit_with_parent
 from sslbench.app.worker_progress import WorkerDisplay
-from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.catalog.discovery import discover_installed
 from sslbench.catalog.events import EventBus
 from sslbench.catalog.metrics import installed_metrics
 from sslbench.config.datasets import DatasetCache
@@ -36,7 +36,7 @@ def main(folder: Path, number: str) -> None:
     silence_library_warnings()
     content = json.loads((folder / "runs.json").read_text())
     store = Store(root=Path(content["store"]["root"]), prepared=Path(content["store"]["prepared"]))
-    catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
+    catalog = discover_installed()
     display = WorkerDisplay(folder / PROGRESS_FOLDER, f"worker-{number}")
     datasets = DatasetCache(environment.places())
     plans = [make_plan(run["tree"], catalog, datasets, detect_machine()) for run in content["runs"]]

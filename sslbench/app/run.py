@@ -13,7 +13,7 @@ from sslbench import environment
 from sslbench.api.errors import DataBroken, RequestError
 from sslbench.app.extra_workers import extra_workers
 from sslbench.app.run_costs import RunCosts
-from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.catalog.discovery import discover_installed
 from sslbench.catalog.events import EventBus
 from sslbench.catalog.facts import Catalog
 from sslbench.catalog.metrics import MetricTable, installed_metrics
@@ -47,7 +47,7 @@ def run(
     `settings` maps dotted paths to values, such as `{"train.epochs": 20}`.
     """
     overrides = [f"{path}={_format_value(value)}" for path, value in (settings or {}).items()]
-    catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
+    catalog = discover_installed()
     lists = {"method": method.split(","), "data": dataset.split(",")}
     file = Path(config) if config else None
     return run_requests(lists, {}, overrides, file, Path(out), catalog, display or NoDisplay())

@@ -14,7 +14,7 @@ from pathlib import Path
 from sslbench import environment
 from sslbench.app.study_folder import StudyFolder
 from sslbench.app.worker_progress import WorkerDisplay
-from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.catalog.discovery import discover_installed
 from sslbench.catalog.events import EventBus
 from sslbench.catalog.metrics import installed_metrics
 from sslbench.library_warnings import silence_library_warnings
@@ -28,7 +28,7 @@ def main(folder: Path, number: str) -> None:
     """Plan the study from its folder again, and make stages."""
     silence_library_warnings()
     study = StudyFolder(path=folder)
-    catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
+    catalog = discover_installed()
     display = WorkerDisplay(study.workers, f"{environment.host_name()}-{number}")
     grid = study.grid(catalog, display.log)
     runs = [make_run(row.plan, study.store, installed_metrics(catalog)) for row in grid.rows]

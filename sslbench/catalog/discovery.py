@@ -18,9 +18,10 @@ from typing import Any, Literal, cast
 
 import pluggy
 
+from sslbench import environment
 from sslbench.api import hooks
 from sslbench.api.errors import RequestError
-from sslbench.api.layouts import register_layouts
+from sslbench.api.layouts import LAYOUTS
 from sslbench.api.renamed import SPEC_FIELDS
 from sslbench.api.specs import Kind
 from sslbench.api.values import Event
@@ -118,11 +119,29 @@ def discover(entries: Iterable[PluginEntry], *, disabled: Collection[str] = (), 
         listeners += callbacks
         problems += advice
     catalog = _build_catalog(found, listeners, problems)
-    register_layouts(component.spec for component in catalog.all("layout"))
+    LAYOUTS.register(component.spec for component in catalog.all("layout"))
     serious = [str(problem) for problem in catalog.problems if problem.kind != "advice"]
     if strict and serious:
         raise RequestError(serious)
     return catalog
+
+
+def discover_installed(*, strict: bool = False) -> Catalog:
+    """Return the catalog of all installed plugins but those that SSLBENCH_DISABLE names.
+
+    Raises RequestError in strict mode if any plugin is broken or any name is contested.
+    """
+    return discover(installed_entries(), disabled=environment.disabled_plugins(), strict=strict)
+
+
+def register_installed_layouts() -> list[str]:
+    """Register the layouts of installed plugins; return a sentence per plugin that is broken, contested or disabled."""
+    problems = [str(problem) for problem in discover_installed().problems if problem.kind != "advice"]
+    if disabled := environment.disabled_plugins():
+        problems.append(
+            f"SSLBENCH_DISABLE={','.join(disabled)}: these plugins are not used. Remove those that you need"
+        )
+    return problems
 
 
 def _load(entry: PluginEntry) -> tuple[list[Component], list[EventListener], list[Problem]]:

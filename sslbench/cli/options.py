@@ -35,9 +35,9 @@ def command_group(help: str) -> typer.Typer:
 
 def catalog_of(*, strict: bool = False) -> Catalog:
     """Discover the installed components."""
-    from sslbench.catalog.discovery import discover, installed_entries
+    from sslbench.catalog.discovery import discover_installed
 
-    return discover(installed_entries(), disabled=environment.disabled_plugins(), strict=strict)
+    return discover_installed(strict=strict)
 
 
 def make_console() -> Console:

@@ -30,7 +30,7 @@ from sslbench.api import (
     hookimpl,
     setting,
 )
-from sslbench.api.layouts import DTYPES, find_layout
+from sslbench.api.layouts import DTYPES, LAYOUTS
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Operation
@@ -44,7 +44,7 @@ SIDE = 16
 
 def example_modality(layout: str) -> Modality:
     """Return the kit's modality of a layout; images are small, so that methods train fast."""
-    spec = find_layout(layout)
+    spec = LAYOUTS.find(layout)
     sides = (min(side, SIDE) for side in spec.sides(spec.example))
     return Modality(layout=layout, shape=spec.with_sides(spec.example, sides) if spec.has_size else spec.example)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 SPECS = '''
@@ -231,3 +235,40 @@ def test_the_kit_checks_layouts_of_plugins(cli, plugin):
         checked = cli("plugin", "check", name, env=plugin)
         assert checked.returncode == 0, checked.stdout + checked.stderr
         assert "passed          prepares_samples" in checked.stdout or "backbone" in name
+
+
+LOOK_UP = "from sslbench.api import Modality; print(Modality(layout={layout!r}, shape=(0, 3)).spec.axes)"
+
+
+def look_up(layout: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Look up a layout in a process that has discovered nothing, as a loader's process does."""
+    command = [sys.executable, "-c", LOOK_UP.format(layout=layout)]
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+
+
+def test_a_process_without_a_discovery_finds_layouts_of_plugins(plugin):
+    found = look_up("points", plugin)
+    assert found.stdout.strip() == "('points', 'coordinates')", found.stderr
+    assert look_up("vector", plugin).returncode == 0
+
+
+def test_a_process_without_a_discovery_leaves_out_disabled_plugins(plugin):
+    found = look_up("points", {**plugin, "SSLBENCH_DISABLE": "toy-layouts"})
+    assert found.returncode == 1
+    assert "layout 'points' is not installed" in found.stderr
+    assert "SSLBENCH_DISABLE=toy-layouts: these plugins are not used" in found.stderr
+    assert look_up("vector", {**plugin, "SSLBENCH_DISABLE": "toy-layouts"}).returncode == 0
+
+
+def test_a_process_without_a_discovery_names_a_plugin_that_fails(plugin, tmp_path):
+    (tmp_path / "torn_layouts.py").write_text("raise ImportError('no such library')\n")
+    facts = tmp_path / "torn_layouts-2.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: torn-layouts\nVersion: 2\n")
+    (facts / "entry_points.txt").write_text("[sslbench]\ntorn = torn_layouts\n")
+    environment = {"PYTHONPATH": f"{plugin['PYTHONPATH']}{os.pathsep}{tmp_path}"}
+    found = look_up("tubes", environment)
+    assert found.returncode == 1
+    assert "layout 'tubes' is not installed" in found.stderr
+    assert "plugin 'torn' (torn-layouts 2) at import: ImportError: no such library" in found.stderr
+    assert look_up("points", environment).returncode == 0

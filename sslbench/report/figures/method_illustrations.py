@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.api.layouts import find_layout
+from sslbench.api.layouts import LAYOUTS
 from sslbench.data.table import MODALITY_ENTRY, read_modality
 from sslbench.report.figures.style import sample_grid, save_figure, title_sample
 
@@ -29,7 +29,7 @@ def draw_illustrations(stage: Path, folder: Path) -> list[Path]:
     for file in sorted(stage.glob(f"{PREFIX}*.npz")):
         with np.load(file) as opened:
             described = json.loads(str(opened[MODALITY_ENTRY])) if MODALITY_ENTRY in opened.files else OLD_MODALITY
-            spec = find_layout(described["layout"])
+            spec = LAYOUTS.find(described["layout"])
             arrays = {
                 name: opened[name][:ROWS]
                 for name in opened.files

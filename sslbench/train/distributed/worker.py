@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from sslbench import environment
-from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.catalog.discovery import discover_installed
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.plan_stages import split_plan
@@ -23,7 +23,7 @@ def main(folder: Path) -> None:
     """Make the plan of the task, and train with the other workers."""
     silence_library_warnings()
     task = json.loads((folder / TASK_FILE).read_text())
-    catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
+    catalog = discover_installed()
     machine = Machine(threads=task["threads"], precision=task["precision"])
     rank = environment.process_rank()
     try:
