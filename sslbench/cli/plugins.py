@@ -32,7 +32,9 @@ def plugin_check(
 @plugin_app.command("new")
 def plugin_new(
     name: Annotated[str, typer.Argument(help="name of the plugin: lower-case words joined by '-'")],
-    kind: Annotated[str, typer.Option(help="method, backbone, augmentation, dataset or protocol")],
+    kind: Annotated[
+        str, typer.Option(help="method, backbone, augmentation, dataset, protocol, metric, layout, study or executor")
+    ],
     folder: Annotated[Path, typer.Option(help="folder in which the plugin's folder is created")] = Path(),
 ) -> None:
     """Write a complete plugin package that installs, runs and passes the checks."""

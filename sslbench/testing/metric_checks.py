@@ -14,6 +14,8 @@ from sslbench.testing.check import NotApplicable, Subject, check
 
 CLASSES, SAMPLES, DRAWS = 4, 60, 5
 TOLERANCE = 1e-9
+COPIES, MAX_DERIVATIVE_ERROR = 100, 0.01
+"""Copies of each sample, whose number stands for its weight, and the largest relative error of a derivative."""
 
 
 def random_answers(source: Derivation, rng: np.random.Generator) -> tuple[Any, ...]:
@@ -98,6 +100,43 @@ def prefers_right_answers(subject: Subject) -> Iterator[str]:
         if not better:
             direction = "higher" if metric.higher_is_better else "lower"
             yield f"is {right:.4g} for right answers and {value:.4g} for random ones, but {direction} is stated as better"
+
+
+@check(
+    "metric",
+    change="return n times the derivative of the metric by the weight of each sample, or remove influence",
+    needs=("lies_in_its_range",),
+)
+def has_the_influence_of_samples(subject: Subject) -> Iterator[str]:
+    """Intervals and paired differences over test samples follow from it, and a wrong one makes them too narrow or wide."""
+    metric = subject.spec
+    if metric.influence is None:
+        raise NotApplicable("states no influence; its intervals cover seeds, or right answers")
+    answers = random_answers(metric.derived_from, np.random.default_rng(0))
+    try:
+        found = metric.influence_function()(*answers)
+    except ImplementationError as error:
+        yield str(error)
+        return
+    if np.shape(found) != (SAMPLES,):
+        yield f"influence returns shape {list(np.shape(found))} for {SAMPLES} samples"
+        return
+    for row in range(0, SAMPLES, SAMPLES // DRAWS):
+        expected = differentiate(metric, answers, row)
+        if expected is not None and abs(found[row] - expected) > MAX_DERIVATIVE_ERROR * (1 + abs(expected)):
+            yield f"the influence of a sample is {found[row]:.4g}, but the metric changes by {expected:.4g} with its weight"
+            return
+
+
+def differentiate(metric: Metric, answers: tuple[Any, ...], row: int) -> float | None:
+    """Return n times the derivative of a metric by the weight of a sample, from copies; None where it is not defined."""
+    values = []
+    for change in (1, -1):
+        weights = np.full(SAMPLES, COPIES)
+        weights[row] += change
+        values.append(measure(metric, tuple(one.repeat(weights, 0) for one in answers)))
+    more, less = values
+    return None if more is None or less is None else (more - less) / 2 * COPIES * SAMPLES
 
 
 @check("metric", change="fill summary with one line on the meaning of the number", tier="advised")

@@ -14,9 +14,12 @@ from sslbench.api.suggestions import did_you_mean
 from sslbench.catalog.facts import Catalog
 
 TEMPLATES = Path(__file__).parent / "templates"
-IMPLEMENTATION = {
-    "method": "model", "backbone": "model", "augmentation": "operation", "dataset": "reader", "protocol": "evaluator",
+FILES = {
+    "method": "model.py", "backbone": "model.py", "augmentation": "operation.py", "dataset": "reader.py",
+    "protocol": "evaluator.py", "metric": "function.py", "layout": "layout.py", "executor": "executor.py",
+    "study": "study.yaml",
 }  # fmt: skip
+"""Kinds with a template, and the file next to the spec: an implementation, or a study."""
 
 
 def new_plugin(name: str, kind: str, folder: Path, version: str, year: int, catalog: Catalog) -> list[Path]:
@@ -25,22 +28,24 @@ def new_plugin(name: str, kind: str, folder: Path, version: str, year: int, cata
     Raises RequestError for an invalid or taken name, an unknown kind, or an existing folder.
     """
     problems = []
+    component = name.replace("-", "_") if kind == "metric" else name
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         problems.append(f"{name!r} is not a valid plugin name; use lower-case words joined by '-', such as my-method")
-    if kind not in IMPLEMENTATION:
-        problems.append(f"--kind {kind!r} has no template{did_you_mean(kind, IMPLEMENTATION)}")
-    elif taken := [component for component in catalog.all(cast(Kind, kind)) if component.name == name]:
-        problems.append(f"{kind} {name!r} is already installed, from {taken[0].origin}; choose another name")
+    if kind not in FILES:
+        problems.append(f"--kind {kind!r} has no template{did_you_mean(kind, FILES)}")
+    elif taken := [one for one in catalog.all(cast(Kind, kind)) if one.name == component]:
+        problems.append(f"{kind} {component!r} is already installed, from {taken[0].origin}; choose another name")
     if (folder / name).exists():
         problems.append(f"{folder / name} exists; choose another name, or another --folder")
     if problems:
         raise RequestError(problems)
     environment = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True,
                               autoescape=False)  # noqa: S701  # fmt: skip
-    package, implementation = name.replace("-", "_"), IMPLEMENTATION[kind]
+    package, second = name.replace("-", "_"), FILES[kind]
     words = {
-        "name": name, "package": package, "kind": kind, "title": "".join(w.capitalize() for w in name.split("-")),
-        "article": "an" if kind[0] in "aeiou" else "a", "implementation": implementation, "year": year,
+        "name": name, "component": component, "package": package, "kind": kind,
+        "title": "".join(w.capitalize() for w in name.split("-")),
+        "article": "an" if kind[0] in "aeiou" else "a", "file": second, "year": year,
         "sslbench": version,
     }  # fmt: skip
     own_test = (TEMPLATES / kind / "test_conformance.py.j2").exists()
@@ -49,7 +54,7 @@ def new_plugin(name: str, kind: str, folder: Path, version: str, year: int, cata
         "README.md": "package/README.md",
         f"src/{package}/__init__.py": "package/init.py",
         f"src/{package}/spec.py": f"{kind}/spec.py",
-        f"src/{package}/{implementation}.py": f"{kind}/{implementation}.py",
+        f"src/{package}/{second}": f"{kind}/{second}",
         "tests/conftest.py": "package/conftest.py",
         "tests/test_conformance.py": f"{kind if own_test else 'package'}/test_conformance.py",
     }

@@ -23,5 +23,12 @@ BROKEN = {
     "lies_in_its_range": of(Derivation.CONFUSION, lambda matrix: 100 * accuracy(matrix)),
     "ignores_sample_order": of(Derivation.LABELS, lambda truth, scores: 1 - abs(truth[0, 0] - scores[0, 0]), low=-1),
     "prefers_right_answers": of(Derivation.CONFUSION, lambda matrix: 1 - accuracy(matrix)),
+    "has_the_influence_of_samples": of(
+        Derivation.VALUES,
+        lambda truth, predicted: abs(truth - predicted).mean(),
+        high=100,
+        higher_is_better=False,
+        influence=lambda truth, predicted: abs(truth - predicted).mean(1),  # not centered
+    ),
     "has_a_summary": of(Derivation.CONFUSION, accuracy, summary=""),
 }
