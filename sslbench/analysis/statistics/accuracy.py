@@ -98,9 +98,8 @@ def sample_variance(answers: Answers, metric: Metric) -> ScoreVariance | None:
     if values is None:
         return None
     found = variance_of_answers(values, *answer_strata(answers, metric), depends_on_seed=answers.depends_on_seed)
-    return (
-        found if isinstance(answers, TestAnswers) else replace(found, floor=0.0)
-    )  # a right answer counts 1, others not
+    has_floor = isinstance(answers, TestAnswers) or answers.kind.has_decisions  # an error of a number has any size
+    return found if has_floor else replace(found, floor=0.0)
 
 
 class Accuracy(NamedTuple):
