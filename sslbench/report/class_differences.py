@@ -87,7 +87,7 @@ def _group_answers(
         if record.status != "done" or not labels:
             continue
         for question, answers in read_answers(results.root, record).items():
-            if question.protocol != request.protocol:
+            if question.protocol != request.protocol or not isinstance(answers, TestAnswers):
                 continue
             row = _Row(answers=answers, classes=_class_names(record, question.dataset))
             facts = {"dataset": question.dataset, **json.loads(question.setting)}
