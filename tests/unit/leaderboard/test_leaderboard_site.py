@@ -255,7 +255,7 @@ def test_a_long_board_is_shown_in_part_and_its_csv_holds_all(board, monkeypatch,
     monkeypatch.setattr("sslbench.leaderboard.site.tables.MAX_SHOWN", 1)
     for module in ("site.pages", "site.charts", "standings.across_boards"):
         monkeypatch.setattr(f"sslbench.leaderboard.{module}.MAX_COMPARED", 1)
-    for name, few in (("leaderboard.site.tables.ENTRIES_PER_PART", 3), ("leaderboard.standings.disk_list.MEMORY_BYTES", 1), ("leaderboard.site.build.MEMORY_BYTES", 9),
+    for name, few in (("leaderboard.site.tables_by_name.ENTRIES_PER_PART", 3), ("leaderboard.standings.disk_list.MEMORY_BYTES", 1), ("leaderboard.site.build.MEMORY_BYTES", 9),
                       ("analysis.statistics.shared_ranks.ROW_BLOCK", 2), ("analysis.statistics.shared_ranks.COLUMN_BLOCK", 1)):  # fmt: skip
         monkeypatch.setattr(f"sslbench.{name}", few)
     build(board, NO_PLUGINS, write=True)
