@@ -103,11 +103,11 @@ class Knn:
             yield Outcome(
                 task=place,
                 chosen={"k": k},
-                chosen_on="validation" if part == "validation" else "query",
+                chosen_on="query" if part == "query" else "validation" if qualities else "nothing",
                 considered=tuple(({"k": k}, share) for k, share in qualities.items()) if part == "validation" else (),
                 rows=task.query,
                 predicted=answer("query", k),
-                validation=answer("validation", k) if part == "validation" else None,
+                validation=answer("validation", k) if part == "validation" and qualities else None,
             )
 
 

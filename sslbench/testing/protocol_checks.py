@@ -119,18 +119,23 @@ def solves_easy_data(subject: Subject) -> Iterator[str]:
     needs=("solves_easy_data",),
 )
 def solves_easy_data_of_every_target(subject: Subject) -> Iterator[str]:
-    """A protocol that takes several labels or numbers must predict them, also where some are unknown."""
+    """A protocol that takes several labels or numbers must predict them, also where some are unknown.
+
+    Its best result counts: a few samples of each label do not show every combination of labels.
+    """
     found = False
     for kind in sorted(subject.spec.targets & set(EASY_SCORES)):
-        problem = relabel(make_problem(EASY), kind)
+        problem, scores = relabel(make_problem(EASY), kind), list[float]()
         for outcome in scored_outcomes(run_protocol(subject, problem)[0]):
             found, truth, predicted = True, problem.labels[outcome.rows], np.asarray(outcome.predicted)
             if predicted.shape != truth.shape:
                 yield f"{kind}: predictions have shape {list(predicted.shape)}, not {list(truth.shape)}"
             elif not np.isfinite(predicted).all():
                 yield f"{kind}: predicts numbers that are not finite"
-            elif (score := KINDS[kind].score(truth, predicted)) < EASY_SCORES[kind]:
-                yield f"{kind}: scores {score:.2f} on easy data, expected at least {EASY_SCORES[kind]}"
+            else:
+                scores.append(KINDS[kind].score(truth, predicted))
+        if scores and max(scores) < EASY_SCORES[kind]:
+            yield f"{kind}: scores {max(scores):.2f} on easy data, expected at least {EASY_SCORES[kind]}"
     if not found:
         raise NotApplicable("predicts neither several labels nor numbers")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -85,6 +87,21 @@ def test_the_linear_probe_reaches_logistic_regression(digits):
     ours = accuracy(list(Linear(LinearConfig()).measure(trial)), labels)
     theirs = LogisticRegression(max_iter=2000, C=0.1).fit(features[task.bank] / 16, labels[task.bank])
     assert ours >= theirs.score(features[task.query] / 16, labels[task.query]) - 0.02
+
+
+@pytest.mark.parametrize(
+    "evaluator",
+    [Knn(KnnConfig(neighbors=(5,))), Linear(LinearConfig(lrs=(0.1,), weight_decays=(0.0,), epochs=3, seeds=1))],
+    ids=["knn", "linear"],
+)
+def test_a_grid_with_one_entry_needs_no_validation_data(evaluator, digits):
+    """Nothing is chosen, so the result is no oracle."""
+    features, labels = digits
+    trial = trial_of(features, labels)
+    (task,) = trial.tasks
+    outcomes = list(evaluator.measure(replace(trial, tasks=[replace(task, validation=task.validation[:0])])))
+    assert [outcome.chosen_on for outcome in outcomes] == ["nothing", "query"]
+    assert accuracy(outcomes, labels, on="nothing") == accuracy(outcomes, labels, on="query") > 0.8
 
 
 @pytest.mark.parametrize("evaluator", [Knn(KnnConfig()), Linear(LinearConfig(epochs=20, min_steps=0))])

@@ -60,6 +60,11 @@ def vars_of(config) -> dict:
     return {name: getattr(config, name) for name in config.__dataclass_fields__}
 
 
+SELECTED = tuple(dict.fromkeys((*SHARDED, *TOY_METHODS)))
+OTHERS = tuple(sorted(everything().keys() - set(SELECTED)))
+"""Methods without a mechanism that none of the selection has; only slow tests run them."""
+
+
 def start(program: list[str], **variables: str) -> None:
     answer = subprocess.run(
         [sys.executable, *program], capture_output=True, text=True, cwd=ROOT, check=False,
@@ -84,12 +89,22 @@ def take_steps(folder: Path, name: str, processes: int, methods: Iterable[str]) 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    return take_steps(tmp_path_factory.mktemp("alone"), "alone", 1, everything())
+    return take_steps(tmp_path_factory.mktemp("alone"), "alone", 1, SELECTED)
 
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory):
-    return take_steps(tmp_path_factory.mktemp("copied"), "ddp", 2, everything())
+    return take_steps(tmp_path_factory.mktemp("copied"), "ddp", 2, SELECTED)
+
+
+@pytest.fixture(scope="module")
+def others_alone(tmp_path_factory):
+    return take_steps(tmp_path_factory.mktemp("others-alone"), "alone", 1, OTHERS)
+
+
+@pytest.fixture(scope="module")
+def others_copied(tmp_path_factory):
+    return take_steps(tmp_path_factory.mktemp("others-copied"), "ddp", 2, OTHERS)
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +113,8 @@ def sharded(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def also_sharded(tmp_path_factory):
-    return take_steps(tmp_path_factory.mktemp("also-sharded"), "fsdp", 2, everything().keys() - set(SHARDED))
+def others_sharded(tmp_path_factory):
+    return take_steps(tmp_path_factory.mktemp("others-sharded"), "fsdp", 2, OTHERS)
 
 
 def are_one(alone: Path, together: Path, strategy: str, method: str) -> None:
@@ -116,7 +131,7 @@ def are_one(alone: Path, together: Path, strategy: str, method: str) -> None:
     assert one["loss of epoch 0"] != one["loss of epoch 1"]
 
 
-@pytest.mark.parametrize("method", sorted(everything()))
+@pytest.mark.parametrize("method", SELECTED)
 def test_two_processes_with_half_the_batch_equal_one(alone, copied, method):
     are_one(alone, copied, "ddp", method)
 
@@ -127,9 +142,10 @@ def test_two_processes_with_sharded_weights_equal_one(alone, sharded, method):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", sorted(everything().keys() - set(SHARDED)))
-def test_every_other_method_with_sharded_weights_equals_one(alone, also_sharded, method):
-    are_one(alone, also_sharded, "fsdp", method)
+@pytest.mark.parametrize("method", OTHERS)
+def test_every_other_method_with_two_processes_equals_one(others_alone, others_copied, others_sharded, method):
+    are_one(others_alone, others_copied, "ddp", method)
+    are_one(others_alone, others_sharded, "fsdp", method)
 
 
 def test_shared_batch_norm_is_batch_norm_in_one_process():
