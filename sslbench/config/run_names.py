@@ -1,4 +1,4 @@
-"""Name the folder of a run: two runs with different records have different names."""
+"""Name the folder of a run: two runs with different numbers, data or settings that matter have different names."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Write the outcomes of a protocol: answers, clusters, reported scores and scores of classes.
 
-No metric is computed here: `evaluation.stored` derives those that are installed when a record is written.
+Only classes, labels and numbers are scored here: `evaluation.stored` derives the installed metrics when a record is written.
 """
 
 from __future__ import annotations
