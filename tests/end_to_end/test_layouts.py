@@ -168,7 +168,7 @@ def scores(out):
     return dict(table[table.metric == "micro_accuracy"].groupby("method").value.mean())
 
 
-@pytest.mark.parametrize("dataset", ["toy-volumes", "toy-points"])
+@pytest.mark.parametrize("dataset", [pytest.param("toy-volumes", marks=pytest.mark.slow), "toy-points"])
 def test_a_layout_of_a_plugin_goes_through_a_run(dataset, cli, plugin, tmp_path):
     run(cli, plugin, tmp_path, "--method", "random-init", "--dataset", dataset, "--backbone", "toy-mean", "view.size=6")
     found = scores(tmp_path)
@@ -226,6 +226,7 @@ def test_a_modality_that_no_layout_fits_is_refused_in_one_line(dataset, said, cl
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_kit_checks_layouts_of_plugins(cli, plugin):
     listed = cli("list", "layouts", env=plugin)
     assert "volume    a toy  [toy-layouts 1]" in listed.stdout

@@ -240,6 +240,7 @@ def test_protocols_that_do_not_fit_are_refused_by_name(cli, run):
     assert told[dataset] in answer.stderr
 
 
+@pytest.mark.slow
 def test_galleries_of_labels_give_scores(cli, run):
     dataset, _, folder, installed = run
     if dataset != "their-shapes":

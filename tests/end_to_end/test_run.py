@@ -201,6 +201,7 @@ def test_an_exported_encoder_loads_in_plain_torch(finished, cli, tmp_path):
         assert sentence in answer.stderr
 
 
+@pytest.mark.slow
 def test_folds_are_pretrained_apart_and_their_interval_is_labeled(cli, tmp_path):
     answer = cli("run", "--method", "mae", "--dataset", "digits", "--seeds", "0", "--protocols", "knn", "--baselines",
                  "random-init", "--out", str(tmp_path), "folds=all", *OVERRIDES)  # fmt: skip

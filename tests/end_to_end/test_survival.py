@@ -16,6 +16,7 @@ import pytest
 from tests.end_to_end.test_study import BASE, STUDY, records, write
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_reported_the_rest_goes_on_and_it_can_be_retried(cli, tmp_path):
     """A bottleneck that is larger than any memory fails when the head is built."""
     content = {**STUDY, "tables": [], "figures": [], "base": {**BASE, "seeds": [0], "protocols": ["knn", "finetune"]},
