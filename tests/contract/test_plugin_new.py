@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.installed_plugin import install_plugin
+
 KINDS = ("method", "backbone", "augmentation", "dataset", "protocol", "metric", "layout", "study", "executor")
 VOLUMES = """
 import numpy as np
@@ -142,14 +144,10 @@ def test_a_study_and_an_executor_give_a_table(plugin_environment, tmp_path):
 def test_a_run_uses_the_layout(plugin_environment, tmp_path):
     """A dataset of another plugin has samples in the new layout."""
     python, _ = plugin_environment
-    (tmp_path / "volumes.py").write_text(VOLUMES)
-    facts = tmp_path / "volumes-1.dist-info"
-    facts.mkdir()
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: volumes\nVersion: 1\n")
-    (facts / "entry_points.txt").write_text("[sslbench]\nvolumes = volumes\n")
+    installed = install_plugin(tmp_path, "volumes", VOLUMES)
     answer = call(
         python, "-m", "sslbench", "run", "--method=raw-features", "--dataset=volumes", "--protocols=knn", "--baselines=none",
-        "--seeds=0", "prepare.size=8", f"--out={tmp_path}/runs", PYTHONPATH=str(tmp_path),
+        "--seeds=0", "prepare.size=8", f"--out={tmp_path}/runs", **installed,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stdout + answer.stderr
     (record,) = (json.loads(path.read_text()) for path in (tmp_path / "runs").glob("*/record.json"))

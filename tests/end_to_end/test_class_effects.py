@@ -1,4 +1,4 @@
-"""Test `sslbench class-effects`: how a numeric setting of a study changes the score of every class."""
+"""Test `sslbench class-effects`: how an axis of a study changes the score of every class."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from sslbench import load_results
+from tests.installed_plugin import install_plugin
 
 PLUGIN = '''
 from dataclasses import dataclass
@@ -52,15 +53,11 @@ def sslbench_datasets():
 
 
 def test_every_official_split_is_a_fold_with_its_own_training(cli, tmp_path):
-    (tmp_path / "their_folds.py").write_text(PLUGIN)
-    facts = tmp_path / "their_folds-1.0.dist-info"
-    facts.mkdir()
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: their-folds\nVersion: 1.0\n")
-    (facts / "entry_points.txt").write_text("[sslbench]\ntheir-folds = their_folds\n")
+    installed = install_plugin(tmp_path, "their_folds", PLUGIN)
     answer = cli(
         "run", "--method", "supervised,raw-features", "--dataset", "their-folds", "--backbone", "micro-cnn",
         "--augmentation", "digits", "--protocols", "knn", "--seeds", "0", "--baselines", "none", "folds=all", "train.epochs=1", "recipe=none",
-        cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path, env=installed,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "official splits: 3, one per fold" in answer.stdout

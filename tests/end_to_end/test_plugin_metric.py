@@ -11,6 +11,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from sslbench import load_results
 from tests.board_fixtures import STUDY, bundle_of, edit_json, rehash
+from tests.installed_plugin import install_plugin
 
 DECLARED = """
 from sslbench.api import Derivation, Metric, hookimpl
@@ -37,14 +38,9 @@ RUN = (
 
 def install(folder: Path, *, shown: bool) -> dict[str, str]:
     """Write a plugin with one metric, and return the environment in which it is installed."""
-    folder.mkdir(exist_ok=True)
-    (folder / "their_kappa.py").write_text(DECLARED.format(shown=shown))
+    installed = install_plugin(folder, "their_kappa", DECLARED.format(shown=shown))
     (folder / "their_kappa_function.py").write_text(FUNCTION)
-    facts = folder / "their_kappa-1.0.dist-info"
-    facts.mkdir(exist_ok=True)
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: their-kappa\nVersion: 1.0\n")
-    (facts / "entry_points.txt").write_text("[sslbench]\ntheir-kappa = their_kappa\n")
-    return {"PYTHONPATH": str(folder)}
+    return installed
 
 
 def kappa_of(folder: Path) -> dict[tuple[int, str], float]:

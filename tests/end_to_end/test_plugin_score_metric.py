@@ -13,6 +13,7 @@ from sklearn.metrics import top_k_accuracy_score
 from sslbench import load_results
 from tests.board_fixtures import STUDY, bundle_of, edit_json, edit_table, rehash
 from tests.end_to_end.test_plugin_metric import RUN
+from tests.installed_plugin import install_plugin
 
 PLUGIN = """
 from sslbench.api import Derivation, Metric, hookimpl
@@ -34,13 +35,7 @@ def sslbench_metrics():
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> dict[str, str]:
     """Write the plugin, and return the environment in which it is installed."""
-    folder = tmp_path_factory.mktemp("plugin")
-    (folder / "their_top3.py").write_text(PLUGIN)
-    facts = folder / "their_top3-1.0.dist-info"
-    facts.mkdir()
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: their-top3\nVersion: 1.0\n")
-    (facts / "entry_points.txt").write_text("[sslbench]\ntheir-top3 = their_top3\n")
-    return {"PYTHONPATH": str(folder)}
+    return install_plugin(tmp_path_factory.mktemp("plugin"), "their_top3", PLUGIN)
 
 
 def expected_of(path: Path) -> dict[tuple[int, str], float]:

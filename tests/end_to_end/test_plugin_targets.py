@@ -21,6 +21,7 @@ from sslbench.leaderboard.submission.check import check_bundle
 from sslbench.leaderboard.submission.suite import read_suite
 from sslbench.results.answers import read_answers
 from tests.board_fixtures import edit_json, rehash
+from tests.installed_plugin import install_plugin
 
 PLUGIN = '''
 from dataclasses import dataclass
@@ -93,17 +94,6 @@ SHORT = (
 )  # fmt: skip
 
 
-def install(folder: Path) -> dict[str, str]:
-    """Write the plugin, and return the environment in which it is installed."""
-    folder.mkdir(exist_ok=True)
-    (folder / "their_targets.py").write_text(PLUGIN)
-    facts = folder / "their_targets-1.0.dist-info"
-    facts.mkdir(exist_ok=True)
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: their-targets\nVersion: 1.0\n")
-    (facts / "entry_points.txt").write_text("[sslbench]\ntheir-targets = their_targets\n")
-    return {"PYTHONPATH": str(folder)}
-
-
 def stacked(lists) -> np.ndarray:
     return np.stack([np.asarray(one, float) for one in lists])
 
@@ -120,7 +110,7 @@ def expected_score(dataset: str, rows: pd.DataFrame) -> float:
 def run(cli, tmp_path_factory, request):
     """The dataset, and the answer, the folder and the environment of its run."""
     folder = tmp_path_factory.mktemp("targets")
-    installed = install(folder / "plugin")
+    installed = install_plugin(folder / "plugin", "their_targets", PLUGIN)
     answer = cli(
         "run", "--method", "random-init", "--dataset", request.param, "--backbone", "micro-cnn", "--protocols", PROTOCOLS,
         "--seeds", "0,1", "--baselines", "none", "--out", "runs", *SHORT, cwd=folder, env=installed,
@@ -259,7 +249,7 @@ def test_galleries_of_labels_give_scores(cli, run):
 
 
 def test_both_datasets_pass_the_conformance_kit(cli, tmp_path):
-    answer = cli("plugin", "check", "their-targets", env=install(tmp_path / "plugin"))
+    answer = cli("plugin", "check", "their-targets", env=install_plugin(tmp_path / "plugin", "their_targets", PLUGIN))
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert answer.stdout.count("passed          has_valid_columns") == 2
 
@@ -287,7 +277,7 @@ tables:
 def board(cli, tmp_path_factory):
     """A leaderboard of both datasets with the submissions of a study, and the environment of the plugin."""
     folder = tmp_path_factory.mktemp("board")
-    installed = install(folder / "plugin")
+    installed = install_plugin(folder / "plugin", "their_targets", PLUGIN)
     (folder / "both.yaml").write_text(BOARD)
     for command in (("leaderboard", "suite", "both.yaml"), ("study", "run", "both.yaml")):
         answer = cli(*command, cwd=folder, env=installed)

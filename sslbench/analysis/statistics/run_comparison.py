@@ -40,7 +40,19 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassDifference:
+class Tested:
+    """A difference with its p, corrected by Holm for the number of classes, labels or numbers; None if it is unknown."""
+
+    p: float | None
+
+    @property
+    def differs(self) -> bool:
+        """Return whether the difference is significant."""
+        return self.p is not None and self.p < SIGNIFICANCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassDifference(Tested):
     """One class: recalls (0 to 1) of two runs, their difference, and p by Holm (None if a run has one seed).
 
     `only_first` and `only_second` count test samples that only one run classifies correctly (see CORRECT_SHARE).
@@ -50,19 +62,13 @@ class ClassDifference:
     first: float
     second: float
     difference: float
-    p: float | None
     test_samples: int
     only_first: int
     only_second: int
 
-    @property
-    def differs(self) -> bool:
-        """Return whether the recalls differ significantly."""
-        return self.p is not None and self.p < SIGNIFICANCE
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelDifference:
+class LabelDifference(Tested):
     """One metric of a label or number: values of two runs, their difference, half of its 95 % interval, and p by Holm.
 
     A value is None where it is not known: with one seed, or fewer than two test samples. `only_first` and `only_second`
@@ -76,15 +82,9 @@ class LabelDifference:
     second: float
     difference: float
     half_width: float | None
-    p: float | None
     test_samples: int
     only_first: int
     only_second: int
-
-    @property
-    def differs(self) -> bool:
-        """Return whether the values differ significantly."""
-        return self.p is not None and self.p < SIGNIFICANCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from sslbench.catalog.metrics import installed_metrics
 from sslbench.convert import convert
 from sslbench.study.definition import find_study, read_study
 from sslbench.testing.plans import plan_run
+from tests.installed_plugin import install_plugin
 from tests.unit.results.test_old_records import component, old_values
 
 PLUGIN = """
@@ -57,11 +58,7 @@ def sslbench_metrics():
 @pytest.fixture
 def renaming(tmp_path, monkeypatch):
     """Install the plugin, and return its folder."""
-    (tmp_path / "renaming.py").write_text(PLUGIN)
-    facts = tmp_path / "renaming-1.dist-info"
-    facts.mkdir()
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: renaming\nVersion: 1\n")
-    (facts / "entry_points.txt").write_text("[sslbench]\nrenaming = renaming\n")
+    install_plugin(tmp_path, "renaming", PLUGIN)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "renaming", raising=False)
     return tmp_path

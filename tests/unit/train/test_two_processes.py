@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -88,33 +89,14 @@ def take_steps(folder: Path, name: str, processes: int, methods: Iterable[str]) 
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory):
-    return take_steps(tmp_path_factory.mktemp("alone"), "alone", 1, SELECTED)
+def steps(tmp_path_factory):
+    """Return a function that takes the steps of a group of methods once, and returns their folder."""
 
+    @cache
+    def take(name: str, processes: int, methods: tuple[str, ...]) -> Path:
+        return take_steps(tmp_path_factory.mktemp(name), name, processes, methods)
 
-@pytest.fixture(scope="module")
-def copied(tmp_path_factory):
-    return take_steps(tmp_path_factory.mktemp("copied"), "ddp", 2, SELECTED)
-
-
-@pytest.fixture(scope="module")
-def others_alone(tmp_path_factory):
-    return take_steps(tmp_path_factory.mktemp("others-alone"), "alone", 1, OTHERS)
-
-
-@pytest.fixture(scope="module")
-def others_copied(tmp_path_factory):
-    return take_steps(tmp_path_factory.mktemp("others-copied"), "ddp", 2, OTHERS)
-
-
-@pytest.fixture(scope="module")
-def sharded(tmp_path_factory):
-    return take_steps(tmp_path_factory.mktemp("sharded"), "fsdp", 2, SHARDED)
-
-
-@pytest.fixture(scope="module")
-def others_sharded(tmp_path_factory):
-    return take_steps(tmp_path_factory.mktemp("others-sharded"), "fsdp", 2, OTHERS)
+    return take
 
 
 def are_one(alone: Path, together: Path, strategy: str, method: str) -> None:
@@ -132,21 +114,21 @@ def are_one(alone: Path, together: Path, strategy: str, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", SELECTED)
-def test_two_processes_with_half_the_batch_equal_one(alone, copied, method):
-    are_one(alone, copied, "ddp", method)
+def test_two_processes_with_half_the_batch_equal_one(steps, method):
+    are_one(steps("alone", 1, SELECTED), steps("ddp", 2, SELECTED), "ddp", method)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", SHARDED)
-def test_two_processes_with_sharded_weights_equal_one(alone, sharded, method):
-    are_one(alone, sharded, "fsdp", method)
+def test_two_processes_with_sharded_weights_equal_one(steps, method):
+    are_one(steps("alone", 1, SELECTED), steps("fsdp", 2, SHARDED), "fsdp", method)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", OTHERS)
-def test_every_other_method_with_two_processes_equals_one(others_alone, others_copied, others_sharded, method):
-    are_one(others_alone, others_copied, "ddp", method)
-    are_one(others_alone, others_sharded, "fsdp", method)
+def test_every_other_method_with_two_processes_equals_one(steps, method):
+    for strategy in ("ddp", "fsdp"):
+        are_one(steps("alone", 1, OTHERS), steps(strategy, 2, OTHERS), strategy, method)
 
 
 def test_shared_batch_norm_is_batch_norm_in_one_process():
