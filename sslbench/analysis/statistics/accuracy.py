@@ -6,6 +6,7 @@ sample (see `sslbench.api.target_influences`). Runs and leaderboards share this 
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -67,7 +68,7 @@ def sample_values(answers: Answers, metric: Metric) -> NDArray[np.float64] | Non
 def vector_values(answers: VectorAnswers, metric: Metric) -> NDArray[np.float64] | None:
     """Return a metric plus the influence of each sample [S, n], fold by fold, means over repetitions.
 
-    None where the metric is not defined, or where a function of a plugin raises.
+    None where the metric is not defined, or where a function of a plugin raises; a warning names an influence that does.
     """
     compute, influence = metric.implementation(), metric.influence_function()
     seeds, repeats = answers.predicted.shape[:2]
@@ -77,8 +78,18 @@ def vector_values(answers: VectorAnswers, metric: Metric) -> NDArray[np.float64]
         for seed, repeat in product(range(seeds), range(repeats)):
             arguments = answers.truth[rows], answers.predicted[seed, repeat, rows]
             try:
-                value, own = compute(*arguments), influence(*arguments)
-            except Exception:  # the record has a note on a metric that fails; its interval is then over seeds
+                value = compute(*arguments)
+            except Exception:  # the record has a note on a metric that fails
+                return None
+            try:
+                own = influence(*arguments)
+            except Exception as error:  # code of a plugin, which must not hide the scores of a finished run
+                text = " ".join(str(error).split()) or "no message"
+                warnings.warn(
+                    f"metric {metric.name!r}: its influence raises {type(error).__name__}: {text}. Its intervals cover seeds "
+                    "only. Correct the function that `influence` names",
+                    stacklevel=2,
+                )
                 return None
             if value is None or own is None or not np.isfinite(own).all():
                 return None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from sslbench.analysis.statistics.accuracy import compared_scores, sample_variance
+from sslbench.analysis.statistics.accuracy import compared_scores, sample_variance, vector_values
 from sslbench.analysis.statistics.label_differences import label_half_widths
 from sslbench.analysis.statistics.run_comparison import compare_answers
 from sslbench.analysis.statistics.score_variance import half_width
@@ -109,3 +111,19 @@ def test_unknown_labels_and_labels_with_one_positive_have_no_interval():
     found = {one.name: one for one in compare_answers(own, other, (), core_metrics()).labels}
     assert set(found) == {"first", "third"}
     assert found["third"].p is None
+
+
+def test_an_influence_that_raises_is_a_warning():
+    """The intervals then cover seeds only, which must not stay unnoticed."""
+
+    def fail(truth, predicted):
+        raise KeyError("weights")
+
+    rng = np.random.default_rng(0)
+    answers = make_answers("value", make_truth("value", rng), rng)
+    metric = replace(core_metrics()["r2"], influence=fail)
+    told = (
+        r"metric 'r2': its influence raises KeyError: 'weights'\. Its intervals cover seeds only\. Correct the function"
+    )
+    with pytest.warns(UserWarning, match=told):
+        assert vector_values(answers, metric) is None
