@@ -69,7 +69,8 @@ def name_effect_report(
     ]
     classes = pd.DataFrame([row for labels, found in compared for row in _class_rows(labels, found, by)])
     overall = pd.DataFrame([_overall_row(labels, found, by) for labels, found in compared])
-    tables = (_overall_table(overall, by, request, reference), _class_table(classes, by, request, reference))
+    unpaired = sum(value != reference for rows in groups.values() for value in rows) - len(compared)
+    tables = (_overall_table(overall, by, request, reference, unpaired), _class_table(classes, by, request, reference))
     save_table(folder, "overall", overall, tables[0])
     save_table(folder, "differences", classes)
     save_table(folder, "classes", tables[1].frame(), tables[1])
@@ -140,7 +141,9 @@ def _overall_row(labels: Mapping[str, Any], found: Comparison, by: Sequence[str]
     }  # fmt: skip
 
 
-def _overall_table(overall: pd.DataFrame, by: Sequence[str], request: ClassEffectSettings, reference: str) -> TextTable:
+def _overall_table(
+    overall: pd.DataFrame, by: Sequence[str], request: ClassEffectSettings, reference: str, unpaired: int
+) -> TextTable:
     shown = overall[list(by)].copy()
     for column in overall.columns:
         if column.endswith("_difference"):
@@ -151,6 +154,8 @@ def _overall_table(overall: pd.DataFrame, by: Sequence[str], request: ClassEffec
     shown[["classes", "better", "worse", "test samples"]] = overall[["classes", "better", "worse", "test_samples"]]
     note = f"difference to {reference}; ± half-width of the 95 % interval over seeds and test samples; better, worse: classes"
     note += " whose recall differs with p < 0.05 by Holm over the classes of a row"
+    if unpaired:
+        note += f"; left out: {unpaired} result(s) for which {reference} has not the same test samples"
     title = f"{request.axis}: differences to {reference} ({request.protocol})"
     return frame_table(shown, len(by), name="overall", title=title, note=note)
 
@@ -164,7 +169,7 @@ def _class_table(classes: pd.DataFrame, by: Sequence[str], request: ClassEffectS
         recall=list(map(format_mean, chosen["recall"])),
         reference=list(map(format_mean, chosen["reference_recall"])),
         difference=[format_mean(value, sign="+") for value in chosen["difference"]],
-        p=[format_mean(None if pd.isna(p) else p) for p in chosen["p_holm"]],
+        p=["<0.001" if p < 0.0005 else format_mean(None if pd.isna(p) else p) for p in chosen["p_holm"]],
         **{"test samples": chosen["test_samples"]},
     )
     note = "p by Holm over the classes of a row; – for runs with one seed, as the variance over seeds is unknown"

@@ -144,7 +144,8 @@ NAMES = {
     "base": {**TINY, "train.epochs": 1, "seeds": [0, 1], "data": "digits", "threads": 1, "protocols": ["knn"], "baselines": "none"},
     "class_effects": [{"axis": "arm", "protocol": "knn", "reference": "untrained"}],
     "axes": {
-        "arm": {"trained": {"method": "mae"}, "untrained": {"method": "random-init", "backbone": "micro-vit"}, "pixels": {"method": "raw-features"}},
+        "arm": {"trained": {"method": "mae"}, "untrained": {"method": "random-init", "backbone": "micro-vit"}, "pixels": {"method": "raw-features"},
+                "other-split": {"method": "raw-features", "splits.folds": 4}},
         "splits.label_fractions": {"few": {"splits.label_fractions": [0.2]}, "all": {"splits.label_fractions": [1.0]}},
     },
 }  # fmt: skip
@@ -160,7 +161,9 @@ def test_names_are_compared_class_by_class_on_the_same_samples(tmp_path, cli):
     assert found.columns[:2].tolist() == ["splits.label_fractions", "arm"]
     assert len(found) == 2 * 2 * 10
     assert found["p_holm"].between(0, 1).all()
-    classes = sslbench.load_results(tmp_path / "runs").classes
+    results = sslbench.load_results(tmp_path / "runs")
+    paired = [record.run for record in results.records if record.settings["splits"]["folds"] == 5]
+    classes = results.classes[results.classes["run"].isin(paired)]
     classes = classes.assign(few=classes["setting"].str.contains("0.2"))
     recalls = classes.groupby(["method", "few", "name"])["recall"].mean()
     methods = {"trained": "mae", "pixels": "raw-features"}
@@ -174,3 +177,4 @@ def test_names_are_compared_class_by_class_on_the_same_samples(tmp_path, cli):
     page = (tmp_path / "runs/studies/names/index.html").read_text()
     assert "class-effects/arm-knn-recall-to-untrained/differences.svg" in page
     assert "arm: differences to untrained (knn)" in page
+    assert "left out: 2 result(s) for which untrained has not the same test samples" in page
