@@ -6,7 +6,7 @@ import sys
 
 import torch
 
-from sslbench.environment import peak_memory, reset_peak_memory
+from sslbench.environment import cpu_precision, peak_memory, reset_peak_memory
 from sslbench.evaluation.nearest_neighbors import find_nearest
 
 PIECE = 10_000
@@ -22,5 +22,5 @@ if __name__ == "__main__":
     query = bank[:queries].clone()
     reset_peak_memory()
     before = peak_memory()
-    find_nearest(bank, query, 200, 256)
+    find_nearest(bank, query, 200, 256, cpu_precision())
     print(before / 2**20, peak_memory() / 2**20)

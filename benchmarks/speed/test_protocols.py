@@ -59,13 +59,13 @@ def test_neighbors_against_other_libraries(benchmark, state: State, library, aim
     config = KnnConfig()
 
     def ours() -> object:
-        cosines, found = find_nearest(bank, query, 200, 256)
+        cosines, found = find_nearest(bank, query, 200, 256, cpu_precision())
         vote, named = compute_weights(cosines, config), labels[found]
         return [sum_votes(vote, named, CLASSES, k) for k in config.neighbors]
 
     gain = 1 / median_time_ratio(ours, their_neighbors(library, bank, labels, query), 3)
     benchmark.pedantic(ours, rounds=1)
-    exact = find_nearest(bank, query[:100], 200, 256)[0].numpy()
+    exact = find_nearest(bank, query[:100], 200, 256, cpu_precision())[0].numpy()
     brute = np.sort((query[:100].double() @ bank.double().T).numpy(), axis=1)[:, ::-1][:, :200]
     assert np.abs(exact - brute).max() < 1e-6
     what = "k-NN, bank of 50,000 x 512, 10,000 queries, 200 neighbors"

@@ -80,9 +80,7 @@ class Candidates:
         return Candidates(places=self.places[chosen], rows=self.rows[chosen], keys=self.keys[chosen])
 
 
-def find_nearest(
-    bank: Tensor, query: Tensor, k: int, memory: int, matmul_dtype: str = "float32"
-) -> tuple[Tensor, Tensor]:
+def find_nearest(bank: Tensor, query: Tensor, k: int, memory: int, matmul_dtype: str) -> tuple[Tensor, Tensor]:
     """Return the cosines [Q, k] and rows [Q, k] of the nearest bank rows, best first; the lower row wins ties.
 
     Bank [n, D] and query [Q, D] have unit length. If more than 8k + 256 rows are equal in single precision, the choice

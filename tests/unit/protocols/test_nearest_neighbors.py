@@ -182,7 +182,7 @@ def test_features_that_are_not_finite_are_rejected(broken):
     found = {"bank": torch.eye(4), "query": torch.eye(4)}
     found[broken][2, 1] = torch.nan
     with pytest.raises(ValueError, match="features contain NaN or infinity"):
-        nearest_neighbors.find_nearest(found["bank"], found["query"], 2, 256)
+        nearest_neighbors.find_nearest(found["bank"], found["query"], 2, 256, "float32")
 
 
 def test_an_empty_query_has_no_neighbors(precision):
