@@ -88,6 +88,8 @@ def uses_every_parameter(subject: Subject) -> Iterator[str]:
     """A parameter without a gradient stops training on several devices."""
     for what, modality in modalities(subject).items():
         encoder = build_encoder(subject, modality).train()
+        if not any(parameter.requires_grad for parameter in encoder.parameters()):
+            raise NotApplicable("has no parameters to train")
         encoder(random_rows(modality)).square().sum().backward()
         unused = [n for n, p in encoder.named_parameters() if p.requires_grad and p.grad is None]
         yield from (f"{name!r} gets no gradient from {what}" for name in unused)
