@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from sslbench.api.frozen_encoder import FrozenEncoder
     from sslbench.api.values import IntArray
 
 
@@ -280,6 +281,14 @@ class Trial(Protocol):
 
     def table(self, space: str = "") -> FeatureTable:
         """Return the features of a space; those of the encoder ('') where a method lacks the space."""
+        ...
+
+    def dependency(self, slot: str) -> FrozenEncoder:
+        """Return an encoder that `dependencies` of the protocol states, on the device of the trainings.
+
+        `bench.answer(trial.dependency("teacher"), rows, source="samples")` returns its features [n, width] of rows.
+        Raises ValueError for a name that is not stated, Unavailable if its weights are not available.
+        """
         ...
 
     def find_nearest(

@@ -26,6 +26,7 @@ from sslbench.api.defaults import (
     same_shapes,
     zero,
 )
+from sslbench.api.dependencies import Dependency as Dependency
 from sslbench.api.errors import ImplementationError
 from sslbench.api.implementations import load_implementation
 from sslbench.api.layouts import TakesLayouts
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from sslbench.api.frozen_encoder import FrozenEncoder
     from sslbench.api.modules import Backbone, Method, Operation
 
 C = TypeVar("C")
@@ -44,19 +46,6 @@ Kind: TypeAlias = Literal[
     "layout", "metric",
 ]  # fmt: skip
 Setting: TypeAlias = Scalar | tuple[Scalar, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dependency:
-    """Another component that a component needs, such as a teacher or the members of a pool; it enters every key.
-
-    A dataset may be named with a part, as in NAME/PART; its parts are passed under the names SLOT/PART.
-    """
-
-    kind: Kind
-    name: str
-    settings: Mapping[str, Setting] = field(default_factory=dict)
-    modality: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +70,7 @@ class Spec(Described, Generic[C]):
 
     config: frozen dataclass of the settings, all with defaults; see `sslbench.api.setting`.
     smoke: settings for a tiny run.
+    dependencies: returns the components that it uses, by a name of its own; see `Dependency`.
     build: makes the component from its config and the parts of its kind: a callable, or "package.module:Name" as in entry
         points, which is imported by `implementation`, so that listing components imports nothing.
     check: returns one sentence per impossible setting; must not import torch.
@@ -113,11 +103,15 @@ class Spec(Described, Generic[C]):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MethodParts:
-    """Arguments for building a method: encoders by modality (copy one for a teacher), dependencies and context."""
+    """Arguments for building a method: encoders by modality (copy one for a teacher), dependencies and context.
+
+    needs_weights: whether published weights are loaded: not where a saved state replaces them, or only time is measured.
+    """
 
     encoders: Mapping[str, Backbone]
-    dependencies: Mapping[str, Any]
+    dependencies: Mapping[str, FrozenEncoder]
     context: PlanContext
+    needs_weights: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Annotated, Any, cast
+from typing import Any
 
-from sslbench.api.ranges import Length, Range, Share
-from sslbench.api.settings import setting
-from sslbench.api.specs import AugmentationSpec, Kind, OperationStep
+from sslbench.api.specs import Dependency, Kind
 from sslbench.api.suggestions import did_you_mean
 from sslbench.catalog.facts import Catalog, Component
 from sslbench.config.path_settings import list_path_settings, list_text_path_settings
@@ -19,6 +17,11 @@ from sslbench.environment import versions
 
 LOCATION_SETTINGS = ("root", "title")
 """Settings of a dataset that name its folder and its title; they do not affect its content."""
+ENCODERS: tuple[Kind, ...] = ("backbone", "method")
+USABLE: Mapping[Kind, tuple[Kind, ...]] = {"method": ENCODERS, "protocol": ENCODERS, "dataset": ("dataset",)}
+"""Kinds of components that components of a kind can use."""
+BACKBONE = "backbone"
+"""Slot of the backbone of a method that another component uses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -26,13 +29,18 @@ class Choice:
     """One component with its typed settings.
 
     `requested_name` is the name in the request, which may be an alias; `part` is the part of a dataset that is used.
+    `modality` and `size` are those of `Dependency`, for an encoder that another component uses. `needs_weights` states
+    whether published weights are loaded.
     """
 
     component: Component
     config: Any
     requested_name: str
     part: str = ""
+    modality: str = ""
+    size: int = 0
     uses: Mapping[str, Choice] = field(default_factory=dict)
+    needs_weights: bool = field(default=True, metadata={"identity": False})
 
     @property
     def name(self) -> str:
@@ -49,8 +57,10 @@ class Choice:
         return self.component.implementation()(self.config, *parts)
 
     def without_weights(self) -> Choice:
-        """Return a backbone that starts from random weights and ignores settings that name released weights."""
-        return replace(self, config=self.component.spec.without_weights(self.config))
+        """Return the component without published weights, which are neither fetched nor loaded; nor are those it uses."""
+        uses = {slot: choice.without_weights() for slot, choice in self.uses.items()}
+        config = self.spec.without_weights(self.config) if self.component.kind == "backbone" else self.config
+        return replace(self, config=config, uses=uses, needs_weights=False)
 
     @property
     def title(self) -> str:
@@ -77,7 +87,7 @@ class Choice:
             "name": self.component.name,
             "version": self.spec.version,
             "config": config,
-            **({"part": self.part} if self.part else {}),
+            **{name: own for name in ("part", "modality", "size") if (own := getattr(self, name))},
             **({"libraries": libraries} if libraries else {}),
             "uses": {slot: choice.key_form() for slot, choice in self.uses.items()},
         }
@@ -112,194 +122,116 @@ class Choice:
         }
 
 
-def fill_in_size(config: Any, view: int) -> Any:
-    """Return an operation's settings with `size: 0` replaced by `view`, the size in pixels of encoded images."""
-    return replace(config, size=view) if getattr(config, "size", None) == 0 else config
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probabilities:
-    """Probability of applying an operation: one number, or one per view."""
-
-    p: Annotated[tuple[Share, ...], Length(different=False)] = setting(
-        (1.0,), "Probability of applying the operation: one number, or one per view."
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PlannedOperation:
-    """One operation of an augmentation for one role."""
-
-    name: str
-    random_key: str
-    p: tuple[float, ...]
-    choice: Choice
-
-    def record_facts(self) -> dict[str, Any]:
-        """Return the content of a record."""
-        random_key = {"random_key": self.random_key} if self.random_key != self.name else {}
-        return {"name": self.name, **random_key, "p": list(self.p), **self.choice.key_form()}
-
-    def key_form(self) -> dict[str, Any]:
-        """Return the content of a stage key; the name matters only as the key of random numbers."""
-        return {"random_key": self.random_key, "p": list(self.p), "operation": self.choice.key_form()}
-
-    def reset_unused(self, view: int) -> PlannedOperation:
-        """Return the operation on views of `view` pixels, with its settings without effect at their defaults."""
-        sized = replace(self.choice, config=fill_in_size(self.choice.config, view))
-        return replace(self, name=self.random_key, choice=sized.reset_unused())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PlannedAugmentation:
-    """An augmentation for the roles of a method, with the weight of its loss."""
-
-    name: str
-    random_key: str
-    version: int
-    weight: float
-    roles: Mapping[str, tuple[PlannedOperation, ...]]
-
-    def record_facts(self) -> dict[str, Any]:
-        """Return the content of a record."""
-        roles = {role: [one.record_facts() for one in operations] for role, operations in self.roles.items()}
-        random_key = {"random_key": self.random_key} if self.random_key != self.name else {}
-        return {"name": self.name, **random_key, "version": self.version, "weight": self.weight, "roles": roles}
-
-    def key_form(self) -> dict[str, Any]:
-        """Return the content of a stage key."""
-        roles = {role: [one.key_form() for one in operations] for role, operations in self.roles.items()}
-        return {"random_key": self.random_key, "version": self.version, "weight": self.weight, "roles": roles}
-
-    def reset_unused(self, view: int) -> PlannedAugmentation:
-        """Return the operations that are ever applied, on views of `view` pixels, without their names.
-
-        Random numbers are keyed by operation, so an operation with probability 0 does not change the others.
-        """
-        roles = {
-            role: tuple(one.reset_unused(view) for one in operations if any(one.p))
-            for role, operations in self.roles.items()
-        }
-        return replace(self, name=self.random_key, roles=roles)
-
-
 def choose(
-    catalog: Catalog, kind: Kind, name: str, settings: Mapping[str, Any], path: str, problems: list[str]
+    catalog: Catalog,
+    kind: Kind,
+    name: str,
+    settings: Mapping[str, Any],
+    path: str,
+    problems: list[str],
+    users: tuple[Choice, ...] = (),
 ) -> Choice | None:
-    """Find a component and convert its settings; problems are appended to `problems`."""
+    """Find a component and convert its settings; problems are appended to `problems`.
+
+    `users` are the components that use it, the first one first.
+    """
     found = catalog.find(kind, name)
     if isinstance(found, str):
         problems.append(f"{path}: {found}")
         return None
     component, implied = found
     config = convert({**implied, **settings}, component.spec.config, path, problems)
-    uses = {}
-    for slot, use in component.spec.dependencies(config).items():
-        requested, part = use.name, ""
-        if use.kind == "dataset":
-            requested, _, part = use.name.partition("/")
-        used = choose(catalog, use.kind, requested, use.settings, f"{path}({slot})", problems)
-        if used is not None:
-            uses[slot] = replace(used, part=part)
-            if part and not parts_of(used, part):
-                offered = used.spec.parts(used.config)
-                problems.append(f"{path}({slot}): {requested!r} has no part {part!r}{did_you_mean(part, offered)}")
-    return Choice(component=component, config=config, requested_name=name, uses=uses)
+    own = Choice(component=component, config=config, requested_name=name)
+    if any(user.component is component and user.config == config for user in users):
+        cycle = " -> ".join(repr(one.name) for one in (*users, own))
+        problems.append(f"{path}: {name!r} uses itself: {cycle}. Remove one of these uses")
+        return None
+    return replace(own, uses=dict(_choose_uses(catalog, own, path, problems, (*users, own))))
+
+
+def _choose_uses(
+    catalog: Catalog, user: Choice, path: str, problems: list[str], users: tuple[Choice, ...]
+) -> Iterator[tuple[str, Choice]]:
+    """Yield the components that another one uses, by slot, without those that cannot be used."""
+    usable = USABLE.get(user.component.kind, ())
+    for slot, use in user.spec.dependencies(user.config).items():
+        own = f"{path}.dependencies.{slot}"
+        if not isinstance(use, Dependency):
+            problems.append(f"{own}: {user.name!r} states {use!r:.60}, not a Dependency. Correct its dependencies()")
+        elif use.kind not in usable:
+            possible = ", ".join(usable) or "none"
+            problems.append(
+                f"{own}: a {user.component.kind} cannot use a component of kind {use.kind!r}. Possible: {possible}"
+            )
+        elif invalid := _find_invalid_field(use):
+            problems.append(f"{own}: {invalid}")
+        elif used := (_choose_data if use.kind == "dataset" else _choose_encoder)(catalog, use, own, problems, users):
+            yield slot, used
+
+
+def _find_invalid_field(use: Dependency) -> str:
+    """Return a sentence on the first field of a dependency that does not fit its kind, or an empty text."""
+    if use.kind == "dataset" and (use.modality or use.size):
+        return f"modality and size are for encoders, and {use.name!r} is a dataset. Remove them"
+    if use.size < 0:
+        return f"size={use.size} is not a number of pixels. Set it to 1 or more, or to 0 for the size of the views"
+    if use.kind == "method" and use.backbone is None:
+        return f"{use.name!r} is a method, which needs a backbone. Set Dependency.backbone"
+    if use.backbone is None:
+        return ""
+    if use.kind != "method":
+        return f"backbone is for methods, and {use.name!r} is a {use.kind}. Remove it"
+    own = use.backbone
+    if own != Dependency(kind="backbone", name=own.name, settings=own.settings):
+        return f"backbone states more than the name and the settings of a backbone: {own!r}. State only these"
+    return ""
+
+
+def _choose_data(
+    catalog: Catalog, use: Dependency, path: str, problems: list[str], users: tuple[Choice, ...]
+) -> Choice | None:
+    requested, _, part = use.name.partition("/")
+    used = choose(catalog, "dataset", requested, use.settings, path, problems, users)
+    if used is not None and part and not parts_of(used, part):
+        offered = used.spec.parts(used.config)
+        problems.append(f"{path}: {requested!r} has no part {part!r}{did_you_mean(part, offered)}")
+    return None if used is None else replace(used, part=part)
+
+
+def _choose_encoder(
+    catalog: Catalog, use: Dependency, path: str, problems: list[str], users: tuple[Choice, ...]
+) -> Choice | None:
+    """Choose a backbone, or a method without training with the backbone whose weights it provides."""
+    used = choose(catalog, use.kind, use.name, use.settings, path, problems, users)
+    if used is None:
+        return None
+    used = replace(used, modality=use.modality or "", size=use.size)
+    if use.backbone is None:
+        return used
+    if why := _why_no_encoder(used):
+        problems.append(f"{path}: {use.name!r} {why}. Use a backbone, or a method that only loads weights into one")
+        return None
+    backbone = choose(
+        catalog, "backbone", use.backbone.name, use.backbone.settings, f"{path}.backbone", problems, users
+    )
+    if backbone is None:
+        return None
+    return replace(used, uses={BACKBONE: backbone.without_weights() if used.spec.random_init else backbone})
+
+
+def _why_no_encoder(method: Choice) -> str:
+    """Return why a method cannot give another component an encoder, or an empty text."""
+    spec = method.spec
+    reasons = {
+        "is trained": spec.trains,
+        "takes no backbone": not spec.backbone,
+        f"takes {spec.modalities[0]} modalities": spec.modalities[0] > 1,
+        "uses other components": bool(method.uses),
+    }
+    return next((reason for reason, applies in reasons.items() if applies), "")
 
 
 def parts_of(choice: Choice, prefix: str) -> Sequence[str]:
     """Return the parts of a dataset that match a name: all for '', one, or those below a common prefix."""
     offered = choice.spec.parts(choice.config)
     return [part for part in offered if not prefix or part == prefix or part.startswith(f"{prefix}/")]
-
-
-def choose_augmentations(
-    catalog: Catalog, section: Mapping[str, Any], roles: Sequence[str], problems: list[str]
-) -> tuple[PlannedAugmentation, ...]:
-    """Resolve a name such as `left:0.4+right:1.0` and the section's overrides, for the roles that a method augments."""
-    planned = []
-    overrides = {name: value for name, value in section.items() if name not in ("name", "roles", "operations")}
-    for word in str(section["name"]).split("+"):
-        name, _, weight = word.strip().partition(":")
-        spec = _augmentation(catalog, name, section, problems)
-        if spec is None:
-            continue
-        for unknown in [o for o in overrides if o not in spec.operations]:
-            known = (*spec.operations, "roles")
-            problems.append(f"augmentation.{unknown}: {name!r} has no such operation{did_you_mean(unknown, known)}")
-        chosen = _roles(catalog, spec, section.get("roles", {}), overrides, roles, problems)
-        share = _weight(weight, problems)
-        planned.append(
-            PlannedAugmentation(
-                name=name, random_key=spec.random_key or name, version=spec.version, weight=share, roles=chosen
-            )
-        )
-    return tuple(planned)
-
-
-def _augmentation(
-    catalog: Catalog, name: str, section: Mapping[str, Any], problems: list[str]
-) -> AugmentationSpec | None:
-    found = catalog.find("augmentation", name)
-    if isinstance(found, str):
-        problems.append(f"augmentation: {found}")
-        return None
-    return cast(AugmentationSpec, found[0].spec)
-
-
-def _weight(text: str, problems: list[str]) -> float:
-    try:
-        return float(text) if text else 1.0
-    except ValueError:
-        problems.append(f"augmentation: weight {text!r} is not a number. Write name:0.4+other:1.0")
-        return 1.0
-
-
-def _roles(
-    catalog: Catalog,
-    spec: AugmentationSpec,
-    by_role: Mapping[str, Any],
-    overrides: Mapping[str, Any],
-    roles: Sequence[str],
-    problems: list[str],
-) -> dict[str, tuple[PlannedOperation, ...]]:
-    unknown = [role for role in by_role if role not in roles]
-    problems += [f"augmentation.roles.{r}: the method has no such role{did_you_mean(r, roles)}" for r in unknown]
-    chosen = {}
-    for role in roles:
-        operations = []
-        for name, apply in spec.operations.items():
-            layers = (
-                spec.roles.get(role, {}).get(name, {}),
-                overrides.get(name, {}),
-                by_role.get(role, {}).get(name, {}),
-            )
-            operation = _operation(catalog, name, apply, layers, f"augmentation.{name}", problems)
-            if operation is not None:
-                operations.append(operation)
-        chosen[role] = tuple(operations)
-    return chosen
-
-
-def _operation(
-    catalog: Catalog, name: str, apply: OperationStep, layers: Sequence[Any], path: str, problems: list[str]
-) -> PlannedOperation | None:
-    settings: dict[str, Any] = {"p": apply.p, **apply.settings}
-    for layer in layers:
-        if not isinstance(layer, Mapping):
-            problems.append(f"{path}: expected settings such as {path}.p=0.5, got {layer!r}")
-            continue
-        settings.update(layer)
-    p = settings.pop("p")
-    invalid: list[str] = []
-    values = convert({"p": p if isinstance(p, (list, tuple)) else [p]}, Probabilities, "", invalid).p
-    if invalid:
-        problems.append(
-            f"{path}.p={p!r}: is not a probability, nor one per view. Possible: {Range(at_least=0, at_most=1)}"
-        )
-    before = len(problems)
-    choice = choose(catalog, "operation", apply.operation, settings, path, problems)
-    problems[before:] = sorted(set(problems[before:]) - set(problems[:before]))
-    if choice is None:
-        return None
-    return PlannedOperation(name=name, random_key=apply.random_key or name, p=values, choice=choice)

@@ -9,8 +9,10 @@ from dataclasses import fields, replace
 from sslbench.api.protocols import Need
 from sslbench.api.targets import KINDS, kind_of
 from sslbench.api.values import Modality, PlanContext, Role, Shapes
-from sslbench.config.choices import Choice, PlannedAugmentation, fill_in_size
+from sslbench.config.augmentations import PlannedAugmentation, fill_in_size
+from sslbench.config.choices import Choice
 from sslbench.config.datasets import Part
+from sslbench.config.dependencies import dependency_errors
 from sslbench.config.inactive_settings import is_divided
 from sslbench.config.settings import TrainSettings
 from sslbench.data.canvas import PrepareSettings
@@ -53,6 +55,7 @@ def incompatibilities(
 ) -> list[str]:
     """Return one message per component that does not fit the data or another component."""
     problems = [_with_section("method", sentence) for sentence in method.spec.check(method.config, facts)]
+    problems += dependency_errors(method, "method", facts)
     for name, choice in backbones.items():
         modality = facts.modalities[name]
         if not choice.spec.takes(modality.layout):

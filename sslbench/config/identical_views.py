@@ -7,7 +7,8 @@ from typing import Any
 
 from sslbench.api.values import Modality, PlanContext, Role
 from sslbench.catalog.facts import Catalog
-from sslbench.config.choices import Choice, PlannedAugmentation, PlannedOperation, choose_augmentations
+from sslbench.config.augmentations import PlannedAugmentation, PlannedOperation, choose_augmentations
+from sslbench.config.choices import Choice
 
 NONE = "none"
 """As an augmentation's name: no operation is applied, and views are prepared and resized only."""

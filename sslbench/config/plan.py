@@ -13,8 +13,9 @@ from sslbench.api.suggestions import did_you_mean
 from sslbench.api.targets import kind_of
 from sslbench.api.values import Modality, PlanContext, Role, Target
 from sslbench.catalog.facts import Catalog
+from sslbench.config.augmentations import PlannedAugmentation, choose_augmentations
 from sslbench.config.budget import collect_warnings
-from sslbench.config.choices import Choice, PlannedAugmentation, choose, choose_augmentations
+from sslbench.config.choices import Choice, choose
 from sslbench.config.class_names import warn_of_similar_classes
 from sslbench.config.compatibility import (
     check_training_data,
@@ -179,7 +180,7 @@ def _complete(
     draft.problems += incompatibilities(method, backbones, augmentations, facts)
     requested = (draft.tree.get("augmentation") or {}).get("name")
     draft.problems += refuse_identical_views(draft.catalog, method, augmentations, roles, facts, requested)
-    protocols = choose_protocols(draft, evaluate)
+    protocols = choose_protocols(draft, evaluate, facts)
     is_separate = draft.section("pretrain", PretrainSettings).is_other_dataset or bool(draft.tree.get("evaluate"))
     draft.problems += leakage_errors(method, train, protocols, is_separate=is_separate)
     seeds, folds = choose_seeds(draft), choose_folds(draft, splits, evaluate)

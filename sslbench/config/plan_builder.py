@@ -10,9 +10,11 @@ from sslbench.api.errors import DataMissing, RequestError
 from sslbench.api.specs import MethodSpec, Recipe
 from sslbench.api.suggestions import did_you_mean
 from sslbench.api.targets import KINDS
+from sslbench.api.values import PlanContext
 from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import Choice, choose
 from sslbench.config.datasets import DatasetCache, OpenedParts, Part, merge_equal_parts, open_parts
+from sslbench.config.dependencies import dependency_errors
 from sslbench.config.request import Tree
 from sslbench.config.settings import PretrainSettings, TrainSettings, ViewSettings, problems_of
 from sslbench.convert import convert
@@ -133,7 +135,7 @@ def check_sections(draft: Draft) -> None:
     draft.section("view", ViewSettings)
 
 
-def choose_protocols(draft: Draft, evaluate: Sequence[Part]) -> tuple[Choice, ...]:
+def choose_protocols(draft: Draft, evaluate: Sequence[Part], context: PlanContext) -> tuple[Choice, ...]:
     """Return the requested protocols, or all default protocols that suit the data."""
     settings: Mapping[str, Any] = draft.tree.get("protocol_settings") or {}
     kinds = {part.dataset.target.kind for part in evaluate}
@@ -155,6 +157,7 @@ def choose_protocols(draft: Draft, evaluate: Sequence[Part]) -> tuple[Choice, ..
         choice = choose(draft.catalog, "protocol", str(name), settings.get(name) or {}, path, draft.problems)
         if choice is not None:
             chosen.append(choice)
+            draft.problems += dependency_errors(choice, path, context)
             if not kinds & choice.spec.targets:
                 needed = " or ".join(KINDS[kind].content for kind in sorted(choice.spec.targets))
                 has = " and ".join(KINDS[kind].content for kind in sorted(kinds))

@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Literal
 
 from sslbench.api.specs import MethodSpec
 from sslbench.api.values import Modality, Role, Shapes
-from sslbench.config.choices import Choice, PlannedAugmentation
+from sslbench.config.augmentations import PlannedAugmentation
+from sslbench.config.choices import Choice
 from sslbench.config.settings import TrainSettings
 from sslbench.data.key_form import StageInputs
 from sslbench.data.prepare_inputs import SampleInputs

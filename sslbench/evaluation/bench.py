@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sslbench.api.frozen_encoder import FrozenEncoder
 from sslbench.api.modules import Backbone, Fit, Objective
 from sslbench.api.targets import kind_of
 from sslbench.api.values import FeatureTable, Role, Scalar, Target, Task, View
@@ -167,11 +168,17 @@ def make_train_settings(fit: Fit, precision: Literal["auto", "float32", "bfloat1
     )
 
 
+def refuse_dependency(slot: str) -> FrozenEncoder:
+    """Raise ValueError: the protocol uses no other component of this name."""
+    raise ValueError(f"the protocol has no dependency {slot!r}. Return it from dependencies() of its spec")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HarnessTrial:
     """The `Trial` of a protocol: tasks and features, without the method's name or settings.
 
     rng_key: key of the random numbers of `rng`.
+    load_dependency: returns the encoder that the protocol uses under a name.
     """
 
     tasks: Sequence[Task]
@@ -180,6 +187,11 @@ class HarnessTrial:
     rng_key: tuple[Scalar, ...]
     open_table: Callable[[str], FeatureTable]
     cpu_matmul_dtype: str = "float32"
+    load_dependency: Callable[[str], FrozenEncoder] = refuse_dependency
+
+    def dependency(self, slot: str) -> FrozenEncoder:
+        """Return an encoder that the protocol uses; it is built on the first call."""
+        return self.load_dependency(slot)
 
     def rng(self, *name: Scalar) -> np.random.Generator:
         """Return a generator keyed by seed, protocol, data and `name`."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from sslbench.api.frozen_encoder import FrozenEncoder
 from sslbench.api.modules import Evaluator, Method
 from sslbench.api.targets import kind_of
 from sslbench.api.values import FeatureTable, Task
@@ -20,11 +21,12 @@ from sslbench.data.splits import divide
 from sslbench.data.table import Prepared
 from sslbench.data.views import ViewMaker
 from sslbench.environment import seed_everything, seed_from
-from sslbench.evaluation.bench import HarnessBench, HarnessTrial
+from sslbench.evaluation.bench import HarnessBench, HarnessTrial, refuse_dependency
 from sslbench.evaluation.features import extract, extract_views, open_features
 from sslbench.evaluation.scores import EvaluationKey, write_outcomes
 from sslbench.progress import TrainingStep
 from sslbench.train.build import build_augmentation, load_training_facts, make_views
+from sslbench.train.dependencies import build_dependency
 from sslbench.train.distributed.fabric import make_fabric
 from sslbench.train.pretrain import load_pretrained
 
@@ -74,6 +76,16 @@ def _make_views(inputs: ExtractInputs, services: StageServices, seed: int, devic
     """Make the views that the encoders of a pretraining receive."""
     modalities, _, _ = load_training_facts(services.pretrained)
     return make_views(modalities, seed, device, is_squashed=inputs.samples.fit == "squash")
+
+
+def _load_dependency(inputs: EvaluateInputs, services: StageServices, device: torch.device, slot: str) -> FrozenEncoder:
+    """Return an encoder that a protocol uses; torch is seeded afterwards, so that no number depends on how it was built."""
+    if slot not in inputs.protocol.uses:
+        return refuse_dependency(slot)
+    modalities, _, _ = load_training_facts(services.pretrained)
+    encoder = build_dependency(inputs.protocol.uses[slot], modalities).to(device)
+    seed_everything("bench", inputs.seed, slot)
+    return encoder
 
 
 def make_tasks(inputs: EvaluateInputs, table: Prepared) -> tuple[Task, ...]:
@@ -127,6 +139,7 @@ def evaluate_stage(
         rng_key=rng_key,
         open_table=open_table,
         cpu_matmul_dtype=inputs.cpu_matmul_dtype,
+        load_dependency=cache(partial(_load_dependency, inputs, services, fabric.device)),
     )
     evaluator: Evaluator = protocol.build()
     seed_everything("bench", seed)  # torch's generator, so that heads of all methods start with the same weights

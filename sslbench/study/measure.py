@@ -38,7 +38,7 @@ StagesOf = Callable[[Plan, Store], Iterable[Stage]]
 def shrink_plan(plan: Plan) -> Plan:
     """Return the plan on a few generated rows: one seed, one fold, and a few steps.
 
-    It fetches nothing and does not stop early.
+    It fetches and loads no published weights, and does not stop early.
     """
     values = sum(int(np.prod([side or RANDOM_SIDE for side in m.shape])) for m in plan.modalities.values())
     rows = int(np.clip(VALUES_PER_MODALITY // max(values, 1), MIN_ROWS, MAX_ROWS))
@@ -57,7 +57,9 @@ def shrink_plan(plan: Plan) -> Plan:
     return replace(
         plan, pretrain_parts=(generate(plan.pretrain_parts[0], rows),),
         evaluate_parts=(generate(plan.evaluate_parts[0], EVALUATION_FACTOR * rows),),
+        method=plan.method.without_weights(),
         backbones={name: choice.without_weights() for name, choice in plan.backbones.items()},
+        protocols=tuple(choice.without_weights() for choice in plan.protocols),
         train=train, splits=splits, seeds=plan.seeds[:1], folds=(0,),
     )  # fmt: skip
 

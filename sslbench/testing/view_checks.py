@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sslbench.api.specs import OperationParts
 from sslbench.api.values import Modality, Role, View
-from sslbench.config.choices import PlannedAugmentation, choose_augmentations, fill_in_size
+from sslbench.config.augmentations import PlannedAugmentation, choose_augmentations, fill_in_size
 from sslbench.data.keyed_random import CounterRandom
 from sslbench.data.views import BuiltAugmentation, ViewMaker
 from sslbench.testing.check import NotApplicable, Subject, check

@@ -16,12 +16,14 @@ from sslbench.api.modules import Backbone, Method
 from sslbench.api.specs import MethodParts, OperationParts
 from sslbench.api.targets import Labels, kind_of
 from sslbench.api.values import Modality, PlanContext, Target
-from sslbench.config.choices import Choice, PlannedAugmentation
+from sslbench.config.augmentations import PlannedAugmentation
+from sslbench.config.choices import Choice
 from sslbench.config.settings import TrainSettings
 from sslbench.config.stage_inputs import PretrainInputs
 from sslbench.data.table import Pool, Prepared, read_modality, with_statistics
 from sslbench.data.views import BuiltAugmentation, BuiltOperation, ViewMaker
 from sslbench.environment import seed_everything
+from sslbench.train.dependencies import build_dependencies
 from sslbench.train.pool import divide_pool
 
 REFERENCE_SEED = 0
@@ -108,17 +110,16 @@ def build_method(
 ) -> Method:
     """Build encoders and method; torch is seeded by (seed, slot), so that all methods start with the same encoders.
 
-    With `learned=False` no pretrained weights are fetched, because a saved state replaces them.
+    With `learned=False` no published weights are fetched or loaded, because a saved state replaces them.
     """
-    seed = inputs.seed
+    seed, own = inputs.seed, inputs.method if learned else inputs.method.without_weights()
     chosen = {name: choice if learned else choice.without_weights() for name, choice in inputs.backbones.items()}
     encoders = {name: _build_encoder(choice, modalities[name], name, seed) for name, choice in chosen.items()}
-    dependencies = {
-        slot: _build_dependency(choice, modalities, slot, seed) for slot, choice in inputs.method.uses.items()
-    }
+    dependencies = build_dependencies(own, modalities)
     context = make_context(inputs, modalities, target, samples)
+    parts = MethodParts(encoders=encoders, dependencies=dependencies, context=context, needs_weights=own.needs_weights)
     seed_everything(seed, "method")
-    method: Method = inputs.method.build(MethodParts(encoders=encoders, dependencies=dependencies, context=context))
+    method: Method = own.build(parts)
     return method
 
 
@@ -138,12 +139,6 @@ def _build_encoder(choice: Choice, modality: Modality, slot: str, seed: int) -> 
     seed_everything(seed, "encoder", slot)
     encoder: Backbone = choice.build(modality)
     return encoder
-
-
-def _build_dependency(choice: Choice, modalities: Mapping[str, Modality], slot: str, seed: int) -> Any:
-    """Build a backbone that a method depends on, such as a teacher; return other components as choices."""
-    first = next(iter(modalities.values()))
-    return _build_encoder(choice, first, slot, seed) if choice.component.kind == "backbone" else choice
 
 
 def save_method(folder: Path, name: str, method: Method, weights: Mapping[str, Any]) -> None:

@@ -41,6 +41,7 @@ from sslbench.train.feeds import SampleFeed
 from sslbench.train.loop import Training, train
 
 MAX_ILLUSTRATED = 16
+CHECKPOINT = "training.checkpoint"
 
 
 def pretrain(
@@ -61,7 +62,8 @@ def pretrain(
         raise ValueError(
             "the pretraining pool is empty: no sample is left for training. Check splits and pretrain.pool"
         )
-    method = build_method(inputs, data.modalities, data.target, len(data.pool))
+    is_new = not (folder / CHECKPOINT).exists()  # a checkpoint replaces all weights
+    method = build_method(inputs, data.modalities, data.target, len(data.pool), learned=is_new)
     history: Sequence[Mapping[str, float]] = ()
     speed, seconds, stopping = 0.0, 0.0, dict[str, str]()
     if inputs.training is not None:
@@ -144,7 +146,7 @@ def _make_training(
         processes=processes,
         seed=seed,
         holdout=_make_holdout_feed(inputs, settings, feed, data) if settings.has_holdout else None,
-        checkpoint=folder / "training.checkpoint",
+        checkpoint=folder / CHECKPOINT,
         checkpoint_seconds=checkpoint_seconds,
         on_step=on_step,
         on_epoch_end=save_snapshot,

@@ -11,7 +11,8 @@ import pytest
 
 from sslbench.api.values import Modality
 from sslbench.catalog.facts import Component
-from sslbench.config.choices import Choice, PlannedAugmentation, PlannedOperation
+from sslbench.config.augmentations import PlannedAugmentation, PlannedOperation
+from sslbench.config.choices import Choice
 from sslbench.config.datasets import Part
 from sslbench.config.plan_stages import PlannedStages, split_plan
 from sslbench.data.key_form import StageInputs

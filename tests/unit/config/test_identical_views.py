@@ -15,7 +15,7 @@ from sslbench.api.errors import RequestError
 from sslbench.api.values import Modality, Role
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.catalog.metrics import core_metrics
-from sslbench.config.choices import choose_augmentations
+from sslbench.config.augmentations import choose_augmentations
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.identical_views import find_identical_views
 from sslbench.config.plan import Machine, make_plan
