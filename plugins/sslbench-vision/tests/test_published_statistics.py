@@ -125,17 +125,19 @@ def test_statistics_repeat_for_more_channels_as_the_weights_do(tmp_path):
 
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
-    """timm's published weights without a network: random ones, from a file that is passed to timm."""
-    create, files = timm.create_model, {}
+    """timm's published weights without a network: random ones, from a file that is passed to timm; lists what is fetched."""
+    create, files, fetched = timm.create_model, {}, []
 
     def created(model, pretrained=False, **settings):
         if not pretrained:
             return create(model, pretrained=False, **settings)
+        fetched.append(model)
         if model not in files:
             files[model] = str(save_random_weights(create(model), tmp_path / f"{model}.safetensors"))
         return create(model, pretrained=True, pretrained_cfg_overlay={"file": files[model]}, **settings)
 
     monkeypatch.setattr(timm_model.timm, "create_model", created)
+    return fetched
 
 
 @pytest.mark.parametrize(
@@ -163,6 +165,18 @@ def test_a_saved_state_brings_its_statistics_back_without_the_weights(hub):
     again.load_state_dict(published.state_dict())
     x = torch.rand(2, 1, SIDE, SIDE)
     assert torch.equal(features(again, x), features(published, x))
+
+
+def test_published_weights_are_fetched_once_for_all_seeds_and_protocols(hub, tmp_path):
+    """Digits are gray: the first convolution is that of the weights, also where a saved state is loaded without them."""
+    settings = {
+        "seeds": [0, 1], "baselines": "none", "protocols": ["knn", "finetune"], "backbone.name": "resnet10t",
+        "prepare.samples": 100, "protocol_settings.finetune.epochs": 1, "protocol_settings.finetune.min_steps": 0,
+    }  # fmt: skip
+    record = sslbench.run("pretrained", "digits", out=tmp_path, settings=settings).records[0]
+    assert record.status == "done", record.reason
+    assert "(100%)" in record.training[0]["notes"]["image weights"]
+    assert hub == ["resnet10t"]
 
 
 def test_published_positions_of_a_transformer_are_resampled_to_the_images(hub):

@@ -6,11 +6,11 @@ import importlib.util
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -59,6 +59,12 @@ class Pretrained(Untrained):
     """Encoders with published weights; the notes state how many tensors matched, and the normalization."""
 
     def __init__(self, config: PretrainedConfig, parts: MethodParts) -> None:
+        for encoder in parts.encoders.values():
+            check_source(encoder, config)
+            encoder.register_load_state_dict_pre_hook(fit_to_state)  # type: ignore[no-untyped-call]
+        if not parts.needs_weights:
+            super().__init__(parts.encoders)
+            return
         notes = {f"{name} weights": load(encoder, config, name) for name, encoder in parts.encoders.items()}
         notes |= {f"{name} normalization": describe_statistics(encoder) for name, encoder in parts.encoders.items()}
         super().__init__(parts.encoders, notes)
@@ -97,6 +103,29 @@ def load(encoder: Backbone, config: PretrainedConfig, modality: str = "image") -
     target.load_state_dict(fitting, strict=False)
     encoder.use_statistics(mean, std)
     return f"{len(fitting)} of {len(own)} tensors matched ({share:.0%})"
+
+
+def fit_to_state(encoder: Backbone, state: Mapping[str, Tensor], prefix: str, *rest: Any) -> None:
+    """Give an encoder without weights the shapes of a saved state that is about to be loaded, as `load` does.
+
+    A pre-hook of `load_state_dict`: the first convolution and the statistics have the channels of the weights.
+    """
+    own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    target = _inner_network(encoder)
+    inner = "" if target is encoder else "network."
+    widen_first_convolution(target, {name.removeprefix(inner): value for name, value in own.items()})
+    for name in own.keys() & {"mean", "std"}:
+        setattr(encoder, name, encoder.get_buffer(name).new_empty(own[name].shape))
+
+
+def check_source(encoder: Backbone, config: PretrainedConfig) -> None:
+    """Raise Unavailable if no source of weights is named, and the backbone has no published ones."""
+    if config.weights is None and not config.package and not hasattr(encoder, "published"):
+        raise Unavailable(
+            "this backbone has no published weights. Use a timm model, such as resnet18 or vit_tiny_patch16_224, "
+            "or set method.weights=FILE",
+            lasting=True,
+        )
 
 
 def choose_statistics(weights: Weights, config: PretrainedConfig, channels: int) -> Statistics:
@@ -141,7 +170,8 @@ def widen_first_convolution(network: nn.Module, state: Mapping[str, Tensor]) -> 
         return 1
     theirs = state.get(f"{name}.weight")
     if theirs is not None and first.in_channels == 1 and theirs.shape == (first.out_channels, 3, *first.kernel_size):
-        first.in_channels, first.weight = 3, nn.Parameter(theirs.detach().clone())
+        own, first.in_channels = first.weight, 3
+        first.weight = nn.Parameter(theirs.detach().to(own.device, copy=True), requires_grad=own.requires_grad)
     return first.in_channels
 
 
@@ -171,13 +201,8 @@ def _find_weights(encoder: Backbone, config: PretrainedConfig, modality: str) ->
         known = encoder.published_statistics() if isinstance(encoder, PublishedWeights) else None
         state = read_weights(_find_packaged_file(config.package))
         return Weights(state=state, statistics=known, source=f"method.package={config.package}")
-    published = getattr(encoder, "published", None)
-    if published is None:
-        raise Unavailable(
-            "this backbone has no published weights. Use a timm model, such as resnet18 or vit_tiny_patch16_224, "
-            "or set method.weights=FILE",
-            lasting=True,
-        )
+    check_source(encoder, config)
+    published: Callable[[], Mapping[str, Tensor]] = encoder.published  # type: ignore[assignment]
     try:
         state = published()
         statistics = encoder.published_statistics() if isinstance(encoder, PublishedWeights) else None
