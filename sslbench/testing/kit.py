@@ -13,6 +13,7 @@ from sslbench.testing import (  # noqa: F401 - importing them registers their ch
     backbone_checks,
     component_checks,
     dataset_checks,
+    dependency_checks,
     layout_checks,
     method_checks,
     metric_checks,

@@ -6,7 +6,7 @@ The encoder returns its input.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,13 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sslbench.api.frozen_encoder import FrozenEncoder
 from sslbench.api.modules import Backbone, Evaluator
 from sslbench.api.protocols import Need
 from sslbench.api.targets import Labels, TargetName, kind_of_labels
 from sslbench.api.values import Modality, Outcome, Target, Task
 from sslbench.data.table import Column, Prepared
 from sslbench.data.views import ViewMaker
-from sslbench.evaluation.bench import HarnessBench, HarnessTrial
+from sslbench.evaluation.bench import HarnessBench, HarnessTrial, refuse_dependency
 from sslbench.evaluation.features import DiskFeatureTable
 from sslbench.testing.check import Subject
 from sslbench.train.distributed.fabric import make_fabric
@@ -103,7 +104,10 @@ class IdentityBackbone(Backbone):
 
 
 def run_protocol(subject: Subject, problem: ToyProblem) -> tuple[Sequence[Outcome], DiskFeatureTable]:
-    """Return the outcomes of the protocol with its default settings, and its table."""
+    """Return the outcomes of the protocol with its default settings, and its table.
+
+    Encoders that the protocol uses return their input, too.
+    """
     values = problem.features
     if Need.SEQUENCES in subject.spec.needs:
         values = np.repeat(values[:, None], STEPS, axis=1)
@@ -112,12 +116,14 @@ def run_protocol(subject: Subject, problem: ToyProblem) -> tuple[Sequence[Outcom
     table = DiskFeatureTable(
         features={"x": values}, target=problem.labels, columns={"id": problem.ids}, augmented=augmented
     )
-    evaluator: Evaluator = subject.component.implementation()(subject.spec.config())
+    config = subject.spec.config()
+    evaluator: Evaluator = subject.component.implementation()(config)
+    slots = subject.spec.dependencies(config).keys()
     with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
-        return list(evaluator.measure(_trial(problem, table, Path(folder)))), table
+        return list(evaluator.measure(_trial(problem, table, Path(folder), slots))), table
 
 
-def _trial(problem: ToyProblem, table: DiskFeatureTable, folder: Path) -> HarnessTrial:
+def _trial(problem: ToyProblem, table: DiskFeatureTable, folder: Path, slots: Collection[str]) -> HarnessTrial:
     modality = Modality(layout="vector", shape=(WIDTH,))
     kind = kind_of_labels(problem.labels)
     target = Target(
@@ -134,6 +140,11 @@ def _trial(problem: ToyProblem, table: DiskFeatureTable, folder: Path) -> Harnes
         views=ViewMaker(modalities={"x": modality}, sizes={}, seed=0, device=fabric.device), seed=0, precision="float32",
         folder=folder, checkpoint_seconds=1e9, on_step=lambda name, moment: ignore_step(moment),
     )  # fmt: skip
+
+    def load_dependency(slot: str) -> FrozenEncoder:
+        return FrozenEncoder(IdentityBackbone(modality), "x", modality) if slot in slots else refuse_dependency(slot)
+
     return HarnessTrial(
-        tasks=(problem.task,), target=target, bench=bench, rng_key=(0, "kit"), open_table=lambda space: table
-    )
+        tasks=(problem.task,), target=target, bench=bench, rng_key=(0, "kit"), open_table=lambda space: table,
+        load_dependency=load_dependency,
+    )  # fmt: skip

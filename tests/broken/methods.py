@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from sslbench.api import (
+    Dependency,
     Loss,
     MethodSpec,
     Recipe,
@@ -154,8 +155,22 @@ class Scaled(Sound):
         return Loss(total=total + (self.scale - 2).square())
 
 
+class Thaws(Sound):
+    """Change an encoder that it uses."""
+
+    def __init__(self, config, parts):
+        super().__init__(config, parts)
+        self.teacher = parts.dependencies["teacher"]
+
+    def after_step(self, step, carries):
+        self.teacher.encoder.second.weight.mul_(0.99)
+
+
+TEACHER = Dependency(kind="backbone", name="kit-encoder", settings={"width": 8}, size=24)
+
 BROKEN = {
     "builds": method(Unbuilt),
+    "keeps_dependencies_frozen": method(Thaws, dependencies=lambda config: {"teacher": TEACHER}),
     "embeds_every_space": method(Sound, spaces=("joint",)),
     "returns_a_finite_loss": method(PerRow),
     "loss_changes_no_state": method(Counts),

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from sslbench.api import (
+    Dependency,
     Metric,
     Need,
     Outcome,
@@ -197,6 +198,10 @@ BROKEN = {
     "does_not_modify_features": protocol(InPlace),
     "scores_fall_with_noise": protocol(LikesNoise),
     "reports_its_selection": protocol(Hides),
+    "has_usable_dependencies": lambda folder: replace(
+        protocol(Nearest)(folder),
+        dependencies=lambda config: {"teacher": Dependency(kind="backbone", name="kit-encodr")},
+    ),
     "stays_within_metric_ranges": protocol(Undeclared, Metric(name="beauty", low=0.0, high=0.5)),
 }
 
