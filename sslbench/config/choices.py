@@ -113,12 +113,21 @@ class Choice:
             [*dict.fromkeys(chain(*map(f, configs)))] for f in (list_path_settings, list_text_path_settings)
         )
         return {
+            **self._describe(),
+            **({"files": files} if files else {}),
+            **({"text_files": text_files} if text_files else {}),
+        }
+
+    def _describe(self) -> dict[str, Any]:
+        """Return the name, version, origin and settings of the component and of the encoders that it uses."""
+        used = {slot: choice._describe() for slot, choice in self.uses.items() if choice.component.kind != "dataset"}
+        return {
             "name": self.requested_name,
             "version": self.spec.version,
             "from": str(self.component.origin),
             "settings": to_plain(self.config),
-            **({"files": files} if files else {}),
-            **({"text_files": text_files} if text_files else {}),
+            **{name: own for name in ("modality", "size") if (own := getattr(self, name))},
+            **({"dependencies": used} if used else {}),
         }
 
 

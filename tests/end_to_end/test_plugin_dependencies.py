@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
 
-from sslbench import load_results
+import sslbench
 from tests.installed_plugin import install_plugin
 
 DECLARED = """
@@ -95,27 +94,29 @@ class JoinedProbe:
             predicted = (joined[task.query].double() @ weights).float().numpy()
             yield Outcome(task=place, rows=task.query, predicted=predicted)
 """
-RUN = (
-    "run", "--method", "their-distill", "--dataset", "digits", "--backbone", "micro-cnn", "--augmentation", "digits",
-    "--protocols", "knn,their-joined-probe", "--seeds", "0", "--baselines", "none", "--out", "runs", "train.epochs=1",
-    "prepare.samples=300",
-)  # fmt: skip
+SETTINGS = {
+    "backbone.name": "micro-cnn", "augmentation.name": "digits", "protocols": ["knn", "their-joined-probe"], "seeds": [0],
+    "baselines": "none", "train.epochs": 1, "prepare.samples": 300,
+}  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("plugin")
+@pytest.fixture
+def installed(tmp_path):
+    folder = tmp_path / "plugin"
+    folder.mkdir()
     (folder / "their_teachers_code.py").write_text(CODE)
     return install_plugin(folder, "their_teachers", DECLARED)
 
 
-def test_a_method_and_a_protocol_use_a_teacher_of_another_size(cli, tmp_path, installed):
-    answer = cli(*RUN, cwd=tmp_path, env=installed)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    scores = load_results(tmp_path / "runs").scores.query("metric == 'micro_accuracy'").set_index("protocol")["value"]
+def test_a_method_and_a_protocol_use_a_teacher_of_another_size(tmp_path, installed, monkeypatch):
+    monkeypatch.syspath_prepend(installed["PYTHONPATH"])
+    results = sslbench.run("their-distill", "digits", out=tmp_path / "runs", settings=SETTINGS)
+    scores = results.scores.query("metric == 'micro_accuracy'").set_index("protocol")["value"]
     assert scores["their-joined-probe"] > 0.6
-    (record,) = (json.loads(path.read_text()) for path in tmp_path.glob("runs/their-distill*/record.json"))
-    assert record["status"] == "done"
+    (record,) = results.records
+    assert record.status == "done", record.reason
+    teachers = [one["dependencies"]["teacher"] for one in (record.method, record.protocols[1])]
+    assert [(one["name"], one["size"]) for one in teachers] == [("micro-cnn", 32)] * 2
 
 
 @pytest.mark.slow

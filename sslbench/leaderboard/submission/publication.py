@@ -23,8 +23,8 @@ DATA = (
 )  # fmt: skip
 """Published fields of a dataset."""
 TRAINING = ("seed", "fold", "samples", "history", "encoders")
-COMPONENT = ("name", "version", "from", "settings")
-METHOD = (*COMPONENT, "family", "uses_labels", "depends_on_seed", "identical_views", "random_init")
+COMPONENT = ("name", "version", "from", "settings", "modality", "size")
+METHOD = ("family", "uses_labels", "depends_on_seed", "identical_views", "random_init")
 HOST = ("node",)
 COST = ("seconds", "samples_per_second", "peak_memory")
 LOCATION = LOCATION_SETTINGS[0]
@@ -47,9 +47,9 @@ def publish(record: Record) -> Record:
         warnings=(),
         keys={},
         scores=tuple(score for score in record.scores if score.epoch is None),
-        method=_without_paths(_keep(record.method, METHOD), files),
-        backbones={name: _without_paths(_keep(one, COMPONENT), files) for name, one in record.backbones.items()},
-        protocols=[_without_paths(_keep(one, COMPONENT), files) for one in record.protocols],
+        method=_without_paths(_keep_component(record.method) | _keep(record.method, METHOD), files),
+        backbones={name: _without_paths(_keep_component(one), files) for name, one in record.backbones.items()},
+        protocols=[_without_paths(_keep_component(one), files) for one in record.protocols],
         augmentations=_without_paths(to_plain(record.augmentations), files),
         settings=_without_paths(to_plain(record.settings), files),
         request=_without_paths(to_plain(record.request), files),
@@ -68,6 +68,12 @@ def machine_mark(node: str) -> str:
 
 def _keep(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {name: to_plain(values[name]) for name in names if name in values}
+
+
+def _keep_component(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the published fields of a component, and of the components that it uses."""
+    used = {slot: _keep_component(one) for slot, one in values.get("dependencies", {}).items()}
+    return _keep(values, COMPONENT) | ({"dependencies": used} if used else {})
 
 
 def _publish_data(data: Mapping[str, Any], files: Mapping[str, bool]) -> dict[str, Any]:

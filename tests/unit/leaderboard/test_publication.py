@@ -48,6 +48,19 @@ def test_a_submission_has_no_paths_and_no_machine_facts(record):
     assert publish(record).scores == record.scores
 
 
+def test_a_submission_names_what_a_method_uses_without_its_files(record):
+    teacher = {
+        "name": "pretrained", "version": 2, "from": "theirs 1", "settings": {"weights": f"{SECRET}/w.safetensors"}, "size": 64,
+        "dependencies": {"backbone": {"name": "micro-cnn", "version": 1, "from": "theirs 1", "settings": {}}},
+    }  # fmt: skip
+    used = {"dependencies": {"teacher": teacher}, "files": ["weights"]}
+    published = publish(replace(record, method={**record.method, **used}, protocols=[{**record.protocols[0], **used}]))
+    expected = {**teacher, "settings": {"weights": "PATH/w.safetensors"}}
+    assert published.method["dependencies"] == published.protocols[0]["dependencies"] == {"teacher": expected}
+    noisy = {"dependencies": {"teacher": {**teacher, "notes": f"read {SECRET}"}}}
+    assert SECRET not in json.dumps(to_plain(publish(replace(record, method={**record.method, **noisy}))))
+
+
 MESSAGE = f"read {SECRET}/x.png: permission denied"
 OPEN = ("method", "backbones", "protocols", "pretrained_on", "evaluated_on", "training", "cost", "host", "keys", "reason",
         "warnings")  # fmt: skip

@@ -227,6 +227,15 @@ def test_views_are_resized_to_the_encoder_as_torch_does():
         assert frozen.resize(torch.rand(1, 1, 8, 8)).dtype == torch.float32
 
 
+def test_a_transformer_of_224_pixels_takes_views_of_32():
+    used = Dependency(kind="backbone", name="vit_tiny_patch16_224", size=224)
+    spec, problems = replace(DISTILL, name="their-student", dependencies=lambda config: {"teacher": used}), list[str]()
+    user = choose(catalog_with(spec), "method", "their-student", {}, "method", problems)
+    frozen = build_dependency(user.uses["teacher"], {"image": image(32, 3)})
+    assert frozen.encoder.network.patch_embed.grid_size == (14, 14)
+    assert frozen({"image": torch.rand(2, 3, 32, 32)}).shape == (2, frozen.width)
+
+
 def test_an_encoder_is_frozen_and_keeps_its_statistics():
     frozen = build_dependency(choice_of(), {"image": image()})
     assert (frozen.encoder.mean.item(), frozen.encoder.std.item()) == (0.25, 0.75)
