@@ -136,10 +136,11 @@ def report(opened: OpenedStudy) -> Report:
     return make_report(opened.study, results, points, opened.folder.path, opened.metrics, published)
 
 
-def class_effects(opened: OpenedStudy, settings: ClassEffectSettings, folder: Path) -> EffectReport:
+def class_effects(opened: OpenedStudy, settings: ClassEffectSettings) -> EffectReport:
     """Make tables and figures of an axis's effect on each class; raises RequestError if it cannot be tested."""
     results, points = _results(opened)
-    return class_effect_report(opened.study, results, points, settings, opened.metrics, folder)
+    root = opened.folder.path / "class-effects"
+    return class_effect_report(opened.study, results, points, settings, opened.metrics, root)
 
 
 def _results(opened: OpenedStudy) -> tuple[Results, Mapping[str, Sequence[Mapping[str, Any]]]]:

@@ -88,34 +88,49 @@ def class_effects(
     overrides: Overrides = None,
     scale: ScaleName = "",
     protocol: Annotated[str, typer.Option(help="protocol whose predictions are tested")] = "linear",
-    metric: Annotated[str, typer.Option(help="score of a class: recall, precision or f1")] = "recall",
-    source: Annotated[str, typer.Option(help="classes, or datasets: the accuracy of each dataset")] = "classes",
+    by: Annotated[
+        str,
+        typer.Option(
+            help="class, label, number, dataset, or a column of the dataset such as plate; default: by target"
+        ),
+    ] = "",
+    metric: Annotated[
+        str, typer.Option(help="score of a class, label or number; default: recall, average_precision or r2")
+    ] = "",
+    overall: Annotated[
+        str, typer.Option(help="metric over all samples; default: micro_accuracy, macro_average_precision or r2")
+    ] = "",
     reference: Annotated[str, typer.Option(help="value that the others of an axis of names are compared with")] = "",
     compare_protocol: Annotated[str, typer.Option(help="second protocol whose trends are compared")] = "",
     basis: Annotated[str, typer.Option(help="what trends are tested on: seeds, means, all or ranks")] = "seeds",
     correction: Annotated[str, typer.Option(help="correction of p-values: raw, bh or holm")] = "bh",
     out: Out = Path("runs"),
 ) -> None:
-    """Test how an axis changes the recall of each class: trends along numbers, differences between names."""
+    """Test how an axis changes the score of each class, label, number or group: trends or differences between names."""
     from sslbench.app import study as commands
     from sslbench.convert import convert
-    from sslbench.report.class_effects import with_overall_metric
     from sslbench.report.console.study_progress import study_progress_for
     from sslbench.report.console.terminal import show_tables
     from sslbench.study.definition import ClassEffectSettings
 
     console, problems = make_console(), list[str]()
-    wanted = {"axis": axis, "reference": reference, "protocol": protocol, "metric": metric, "source": source}
+    wanted = {
+        "axis": axis,
+        "reference": reference,
+        "protocol": protocol,
+        "metric": metric,
+        "by": by,
+        "overall": overall,
+    }
     wanted |= {"compare_protocol": compare_protocol, "basis": basis, "correction": correction}
     settings = convert(wanted, ClassEffectSettings, "class-effects", problems)
     if problems:
         raise RequestError(problems)
     requests, _ = commands.split_overrides(overrides or [])
     opened = commands.open_study(catalog_of(), study, scale, requests, out, study_progress_for(console), announce=True)
-    settings = with_overall_metric(settings, opened.metrics)
-    folder = opened.folder.path / "class-effects" / settings.name
-    show_tables(console, commands.class_effects(opened, settings, folder).tables, folder)
-    console.print(f"\ntables and figures: {folder}", highlight=False, markup=False, soft_wrap=True)
+    effect = commands.class_effects(opened, settings)
+    show_tables(console, effect.tables, effect.folder)
+    console.print(f"\ntables and figures: {effect.folder}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command("bias", hidden=True, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})

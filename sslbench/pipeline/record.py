@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as arrow
 import pyarrow.compute as compute
 import pyarrow.parquet as parquet
@@ -31,7 +32,8 @@ from sslbench.evaluation.scores import CONFUSION, OUTCOMES
 from sslbench.evaluation.stored import read_scores
 from sslbench.results.card import make_card
 from sslbench.results.record import ClassScore, LabelScore, Record, Score, Status, encode
-from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, VECTORS, Store
+from sslbench.results.sample_columns import Columns, write_sample_columns
+from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, SAMPLES, VECTORS, Store
 from sslbench.stages.graph import Stage
 from sslbench.stages.stage import Failure, load_cost
 
@@ -154,7 +156,8 @@ def write_run(store: Store, record: Record, measured: RunMeasurements, traceback
     if traceback:
         write_atomically(folder / "traceback.txt", traceback.encode())
     if measured.evaluations:
-        _join_predictions(folder, measured.evaluations)
+        tested = _join_predictions(folder, measured.evaluations)
+        write_sample_columns(folder / SAMPLES, _select_columns(measured.tables, tested))
         _copy_artifacts(folder, measured.evaluations)
     pretrained = [stage for stage in measured.stages if stage.kind == "pretrain"]
     training = []
@@ -184,12 +187,14 @@ def _sum_costs(stages: Sequence[Stage]) -> dict[str, Any]:
     return {"seconds": seconds, "samples_per_second": speeds, "peak_memory": max(peaks)}
 
 
-def _join_predictions(folder: Path, evaluations: Sequence[Stage]) -> None:
-    """Join the predictions and cluster assignments of all evaluations."""
+def _join_predictions(folder: Path, evaluations: Sequence[Stage]) -> dict[str, set[str]]:
+    """Join the predictions and cluster assignments of all evaluations; return the ids of test samples by dataset."""
+    tested: dict[str, set[str]] = {}
     for name in (PREDICTIONS, VECTORS, ASSIGNMENTS):
         tables = []
         for source in (one for one in evaluations if (one.folder / name).exists()):
             table, keys = _test_rows(parquet.read_table(source.folder / name)), _key_values(source)
+            tested.setdefault(str(keys["dataset"]), set()).update(compute.unique(table["id"]).to_pylist())
             if len(table):
                 for column in reversed(KEY_COLUMNS):
                     kind = arrow.string() if column in ("protocol", "dataset") else arrow.int64()
@@ -197,6 +202,17 @@ def _join_predictions(folder: Path, evaluations: Sequence[Stage]) -> None:
                 tables.append(table)
         if tables:
             parquet.write_table(arrow.concat_tables(tables, promote_options="permissive"), folder / name)
+    return tested
+
+
+def _select_columns(tables: Sequence[Prepared], tested: Mapping[str, set[str]]) -> dict[str, Columns]:
+    """Return the columns of the test samples of each dataset; of tables with one name, the last was evaluated."""
+    found: dict[str, Columns] = {}
+    for table in (one for one in tables if one.name in tested and "id" in one.columns):
+        ids = np.array(sorted(tested[table.name]), np.str_)
+        rows = np.flatnonzero(np.isin(table.columns["id"], ids))
+        found[table.name] = {name: values[rows] for name, values in table.columns.items()}
+    return found
 
 
 def _test_rows(table: arrow.Table) -> arrow.Table:

@@ -20,11 +20,13 @@ from sslbench.api.errors import RequestError
 from sslbench.api.suggestions import did_you_mean
 from sslbench.catalog.metrics import MetricTable
 from sslbench.report.class_differences import name_effect_report
+from sslbench.report.class_units import ComparedUnit, choose_unit
 from sslbench.report.figures.class_effect_figures import draw_counts, draw_curves
+from sslbench.report.group_scores import score_groups
 from sslbench.report.tables import EffectReport, save_table
 from sslbench.results.frames import Results
 from sslbench.results.marks import with_marks
-from sslbench.study.definition import ClassEffectSettings, Study
+from sslbench.study.definition import DATASET, ClassEffectSettings, Study
 
 EXTREMES, MIN_CONFUSION = 5, 0.02
 SWEEPS, GAINS = (6, 10, 20), (0.05, 0.1, 0.2)
@@ -41,8 +43,9 @@ HALF = "± half-width of the 95 % interval over seeds"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ClassEffects:
-    """Responses to the setting by the same groups: of classes, overall accuracy, and pairs of confused classes."""
+    """Responses to the setting by the same groups: of classes (or other units), overall, and of pairs of confused classes."""
 
+    unit: ComparedUnit
     classes: pd.DataFrame
     scores: pd.DataFrame
     overall: pd.DataFrame
@@ -50,59 +53,67 @@ class ClassEffects:
     by: tuple[str, ...]
 
 
-def with_overall_metric(request: ClassEffectSettings, metrics: MetricTable) -> ClassEffectSettings:
-    """Return settings that name the metric over all classes: by default the first mean over samples."""
-    default = next(metric.name for metric in metrics.accuracies if metric.mean_over == "samples")
-    return replace(request, overall=request.overall or default)
-
-
 def class_effect_report(
-    study: Study, results: Results, points: Points, request: ClassEffectSettings, metrics: MetricTable, folder: Path
+    study: Study, results: Results, points: Points, request: ClassEffectSettings, metrics: MetricTable, root: Path
 ) -> EffectReport:
-    """Estimate the effects on every class and write tables and figures into `folder`.
+    """Estimate the effects on every class and write tables and figures into a folder below `root`.
 
-    Raises RequestError if the axis or protocol does not allow it.
+    Raises RequestError if the axis, the protocol or the data does not allow it.
     """
     axes = {axis.name: axis for axis in study.axes}
     if request.axis not in axes:
         problem = f"class_effects: axis {request.axis}: study {study.name!r} has no such axis"
         raise RequestError([f"{problem}{did_you_mean(request.axis, [*axes])}"])
+    unit = choose_unit(request, results.records, metrics)
+    folder = root / unit.name_folder(request)
     if pd.to_numeric(pd.Series([*axes[request.axis].values]), errors="coerce").isna().all():
-        return name_effect_report(study, results, points, request, metrics, folder)
+        return name_effect_report(study, results, points, request, unit, metrics, folder)
     if request.reference:
         raise RequestError([
             f"class_effects: reference={request.reference}: axis {request.axis} has numbers, whose trend is tested. Remove it"
         ])  # fmt: skip
-    effects = estimate_effects(study, results, points, request)
+    effects = estimate_effects(study, results, points, request, unit, metrics)
     tables = write_effects(effects, request, folder, np.random.default_rng(0))
-    if not request.compare_protocol:
-        return EffectReport(tables=tables, figures=FIGURES)
-    other = estimate_effects(study, results, points, replace(request, protocol=request.compare_protocol))
-    return EffectReport(tables=(*tables, _write_agreement(effects, other, request, folder)), figures=FIGURES)
+    if request.compare_protocol:
+        compared = replace(request, protocol=request.compare_protocol)
+        other = estimate_effects(study, results, points, compared, unit, metrics)
+        tables = (*tables, _write_agreement(effects, other, request, folder))
+    return EffectReport(folder=folder, tables=tables, figures=FIGURES)
 
 
-def estimate_effects(study: Study, results: Results, points: Points, request: ClassEffectSettings) -> ClassEffects:
+def estimate_effects(
+    study: Study,
+    results: Results,
+    points: Points,
+    request: ClassEffectSettings,
+    unit: ComparedUnit,
+    metrics: MetricTable,
+) -> ClassEffects:
     """Estimate the response of every class, in every group of runs that differ only in the axis.
 
     Raises RequestError if no finished run was evaluated with the protocol.
     """
     axes = [axis.name for axis in study.axes]
-    tested_on = "class" if request.source == "classes" else "dataset"
+    tested_on = DATASET if unit.unit == DATASET else "class"
 
     def scores_of(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
         return _select_scores(study_frame(frame, points, several=False), request, metric)
 
-    overall = scores_of(results.scores, request.overall)
-    frame = overall.assign(**{"class": overall["dataset"]})
-    if tested_on == "class":
-        frame = scores_of(classes_frame(results.classes), request.metric)
+    overall = scores_of(results.scores, unit.overall)
+    if tested_on == DATASET:
+        frame = overall.assign(**{"class": overall[DATASET]})
+    elif unit.group_column:
+        groups = score_groups(results, request.protocol, unit, metrics.find(unit.score))
+        frame = scores_of(groups, unit.score)
+    else:
+        frame = scores_of(classes_frame(results.classes), unit.score)
     others = [axis for axis in axes if axis != request.axis and axis in frame]
     separate = [fact for fact in dict.fromkeys((*RUN_FACTS, *others)) if fact not in ("method", tested_on)]
     by = ("method", *(fact for fact in separate if frame[fact].nunique() > 1))
-    confusions = study_frame(results.confusions, points, several=False) if tested_on == "class" else pd.DataFrame()
+    confusions = study_frame(results.confusions, points, several=False) if unit.unit == "class" else pd.DataFrame()
     confused = _confusion_shares(confusions, request, by)
     return ClassEffects(
-        classes=fit_class_trends(frame, request.axis, by), scores=frame, by=by,
+        unit=unit, classes=fit_class_trends(frame, request.axis, by), scores=frame, by=by,
         overall=fit_class_trends(overall.assign(**{"class": "overall"}), request.axis, by),
         pairs=fit_class_trends(confused, request.axis, by) if len(confused) else confused,
     )  # fmt: skip
@@ -140,32 +151,34 @@ def write_effects(
     effects: ClassEffects, request: ClassEffectSettings, folder: Path, rng: np.random.Generator
 ) -> tuple[TextTable, ...]:
     """Write tables and figures into `folder` and return the tables in reading order."""
-    by, source = effects.by, request.source.capitalize()
+    by, unit = effects.by, effects.unit
+    units = unit.units.capitalize()
     counts = trend_counts(effects.classes, by)
     settings = int(effects.classes["settings"].max())
     min_p = 2 / math.factorial(min(settings, 20))
     note = "'expected' is the maximum number of trends by chance (bh, holm: the probability of any)"
     note += f"; by means and ranks, p is at least {min_p:.2g} for {settings} settings"
     note += ", so no trend can be significant" if min_p >= LEVEL else ""
-    title = f"{source} that rise or fall with {request.axis}, by every test"
+    title = f"{units} that rise or fall with {request.axis}, by every test"
     tables = [_report_table("trends", title, counts, len(by) + 2, note), _extreme_classes(effects, request)]
     tables += [_extreme_pairs(effects, request)] if len(effects.pairs) else []
     methods = sorted(effects.classes["method"].unique())
     if len(methods) > 1 and by == ("method",):
         shared = shared_bias(effects.scores, request.axis, methods, rng)
         note = "raw p < 0.05 of seed means; chance level from permuting each method's settings"
-        title = f"{source} that change with {request.axis} for several methods"
+        title = f"{units} that change with {request.axis} for several methods"
         tables.append(_report_table("shared", title, shared, 2, note))
-    if effects.classes["seeds"].max() > 1:
+    if effects.classes["seeds"].max() > 1 and unit.is_share:
         tables.append(_power(effects, request, rng))
     overall = _overall(effects, request)
     save_table(folder, "overall", effects.overall, overall)
-    save_table(folder, "responses", effects.classes)
+    save_table(folder, "responses", effects.classes.rename(columns={"class": unit.column}))
     save_table(folder, "mistaken", effects.pairs)
     for table in tables:
         save_table(folder, table.name, table.frame(), table)
-    draw_curves(effects.scores, effects.classes, by, request.axis, request.score.replace("_", " "), folder / "curves")
-    draw_counts(counts, by, request.basis, request.source, folder / "trends")
+    score = unit.score.replace("_", " ")
+    draw_curves(effects.scores, effects.classes, by, request.axis, score, folder / "curves", is_share=unit.is_share)
+    draw_counts(counts, by, request.basis, unit.units, folder / "trends")
     return (overall, *tables)
 
 
@@ -200,7 +213,7 @@ def _power(effects: ClassEffects, request: ClassEffectSettings, rng: np.random.G
     note = (
         f"power: share detected of classes that gain this much from the first to the last setting; false_positives: share of "
         f"unchanged classes with a trend; simulated 50 times: half of {classes} "
-        f" {request.source} change, measured noise {noise:.3f}; {request.basis}, {request.correction}"
+        f" {effects.unit.units} change, measured noise {noise:.3f}; {request.basis}, {request.correction}"
     )
     return _report_table("power", title, frame, 2, note)
 
@@ -216,17 +229,19 @@ def _overall(effects: ClassEffects, request: ClassEffectSettings) -> TextTable:
         overall=_as_text(frame["mean"]), range=_as_text(frame["range"]), r=_as_text(frame["pearson"]),
         p=_as_text(frame["p_means"]), median_class_range=_as_text(frame["median"]), max_class_range=_as_text(frame["max"]),
     )  # fmt: skip
-    note = "range: highest minus lowest seed mean over the settings, of overall accuracy and of the classes (median, maximum)"
-    title = f"Overall accuracy and its {request.source} over {request.axis} ({request.protocol})"
+    unit = effects.unit
+    note = f"range: highest minus lowest seed mean over the settings, of overall {unit.overall_title} and of the "
+    note += f"{unit.units} (median, maximum)"
+    title = f"Overall {unit.overall_title} and its {unit.units} over {request.axis} ({request.protocol})"
     return _report_table("overall", title, shown, len(effects.by), note)
 
 
 def _extreme_classes(effects: ClassEffects, request: ClassEffectSettings) -> TextTable:
     """Tabulate the classes that fall and rise most in every group."""
-    note = f"change of {request.score} {ALONG} {HALF}; trend by {request.basis}, {request.correction}"
-    frame = _extremes(effects.classes, effects, request)
+    note = f"change of {effects.unit.score} {ALONG} {HALF}; trend by {request.basis}, {request.correction}"
+    frame = _extremes(effects.classes, effects, request).rename(columns={"class": effects.unit.column})
     return _report_table(
-        "classes", f"{request.source.capitalize()} that fall and rise most", frame, len(effects.by) + 1, note
+        "classes", f"{effects.unit.units.capitalize()} that fall and rise most", frame, len(effects.by) + 1, note
     )
 
 

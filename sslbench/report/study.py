@@ -21,7 +21,7 @@ from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
 from sslbench.api.suggestions import did_you_mean
 from sslbench.catalog.metrics import MetricTable
-from sslbench.report.class_effects import class_effect_report, with_overall_metric
+from sslbench.report.class_effects import class_effect_report
 from sslbench.report.coverage import describe_coverage
 from sslbench.report.figures.study_figures import draw_figure
 from sslbench.report.tables import EffectReport, Frames, build_frames, make_table, save_table
@@ -115,11 +115,10 @@ def make_report(
         else:
             tables.append(table)
     class_effects: dict[str, EffectReport] = {}
-    for request in (with_overall_metric(one, metrics) for one in study.class_effects if one.axis not in study.dropped):
+    for request in (one for one in study.class_effects if one.axis not in study.dropped):
         try:
-            class_effects[request.name] = class_effect_report(
-                study, results, points, request, metrics, folder / "class-effects" / request.name
-            )
+            effect = class_effect_report(study, results, points, request, metrics, folder / "class-effects")
+            class_effects[effect.folder.name] = effect
         except RequestError as error:
             missing += error.problems
     undrawn = _draw_figures(study, frames, add_labels(results.runs, points), folder)

@@ -26,8 +26,9 @@ from sslbench.study.definition import TableSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EffectReport:
-    """Tables of a class effect, and its figures: the name of each and its caption."""
+    """Tables of a class effect, its figures (the name of each and its caption), and the folder of both."""
 
+    folder: Path
     tables: tuple[TextTable, ...]
     figures: tuple[tuple[str, str], ...]
 

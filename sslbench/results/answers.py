@@ -55,6 +55,11 @@ class TestAnswers(TestSamples):
     labels: NDArray[np.int64]
     right: NDArray[np.float64]
 
+    @property
+    def target_unit(self) -> str:
+        """Return what the target of a sample is called."""
+        return KINDS["class"].unit
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class VectorAnswers(TestSamples):
@@ -67,6 +72,11 @@ class VectorAnswers(TestSamples):
     names: tuple[str, ...]
     truth: NDArray[Any]
     predicted: NDArray[np.float64]
+
+    @property
+    def target_unit(self) -> str:
+        """Return what one column of the target is called."""
+        return self.kind.unit
 
 
 Answers: TypeAlias = TestAnswers | VectorAnswers

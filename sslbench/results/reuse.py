@@ -20,7 +20,7 @@ from sslbench.stages.stage import finished_at, load_failure
 
 NOTE = "written.json"
 """File in a run's folder with the digest of its inputs and the sizes of its files."""
-WRITTEN = 1
+WRITTEN = 2
 """Version of the folder's content: increased when the same stages give other files or fields."""
 
 

@@ -11,6 +11,8 @@ PREDICTIONS, ASSIGNMENTS, CHOICES = "predictions.parquet", "assignments.parquet"
 VECTORS = "vector_predictions.parquet"
 """Predictions of several labels or numbers per sample: columns 'label' and 'predicted' are lists of numbers."""
 """Files of an evaluation, a run and a submission: answers to test samples, clusters, and choices of settings."""
+SAMPLES = "samples.parquet"
+"""Columns of a run's test samples, such as plate or instrument; see `sslbench.results.sample_columns`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

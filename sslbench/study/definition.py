@@ -27,11 +27,13 @@ from typing import Any, Literal
 
 from sslbench.analysis.tables.hypotheses import Hypothesis, Place
 from sslbench.analysis.tables.selection import SCORE_FACTS
+from sslbench.analysis.tables.study_frames import CLASS_METRICS
 from sslbench.api.errors import RequestError
 from sslbench.api.ranges import AnyFloat, NonNegativeFloat, PositiveInt
 from sslbench.api.settings import setting, setting_from
 from sslbench.api.specs import Setting
 from sslbench.api.suggestions import did_you_mean
+from sslbench.api.targets import KINDS
 from sslbench.catalog.facts import Catalog
 from sslbench.catalog.suites import list_study_files
 from sslbench.config.request_schema import COMPONENTS
@@ -39,6 +41,9 @@ from sslbench.convert import convert
 from sslbench.yaml_values import parse_numbers, read_yaml
 
 RANGE = frozenset({"from", "to", "step"})
+DATASET = "dataset"
+TARGET_UNITS = tuple(kind.unit for kind in KINDS.values() if kind.each)
+"""What class effects compare by the kind of target: class, label or number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,17 +108,20 @@ class ClassEffectSettings:
     """Settings of one analysis of how an axis changes the scores of classes."""
 
     axis: str = setting("", "Axis: trends along numbers are tested, and the classes of names are compared.")
+    by: str = setting(
+        "",
+        "What is compared: class, label or number ('': that of the target), dataset, or a column of the dataset, such as "
+        "plate: the overall score of the test samples with each of its values.",
+        old_names=("source", "of"),
+    )
     reference: str = setting("", "Value that all others of an axis of names are compared with ('': the first).")
     protocol: str = setting("linear", "Protocol whose answers are tested.")
-    source: Literal["classes", "datasets"] = setting(
-        "classes", "Test the score of each class, or the overall score of each dataset.", old_names=("of",)
-    )
     compare_protocol: str = setting(
         "", "Second protocol whose trends are compared with the first ('': none).", old_names=("beside",)
     )
-    metric: Literal["recall", "precision", "f1"] = setting("recall", "Score of a class that is tested.")
+    metric: str = setting("", "Score of a class, label or number ('': recall, average precision or R2).")
     overall: str = setting(
-        "", "Metric of the score over all classes, and of datasets ('': the first mean over samples)."
+        "", "Metric of the score over all samples, and of datasets ('': the first mean over samples, mAP or R2)."
     )
     basis: Literal["means", "all", "ranks", "seeds"] = setting(
         "seeds",
@@ -123,21 +131,14 @@ class ClassEffectSettings:
         "bh", "Correction for several tests: none, Benjamini-Hochberg, or Holm."
     )
 
-    @property
-    def name(self) -> str:
-        """Return the name of the result's folder."""
-        rule = "" if (self.basis, self.correction) == ("seeds", "bh") else f"-{self.basis}-{self.correction}"
-        against = f"-to-{self.reference}" if self.reference else ""
-        return f"{self.axis}-{self.protocol}-{self.score}{rule}{against}"
-
     def __post_init__(self) -> None:
-        if self.source == "datasets" and self.metric != "recall":
-            raise ValueError(f"metric={self.metric}: source=datasets tests the accuracy of datasets. Remove metric")
-
-    @property
-    def score(self) -> str:
-        """Return the tested score: a metric of classes, or the overall score of a dataset."""
-        return self.metric if self.source == "classes" else self.overall
+        if self.metric and self.metric not in CLASS_METRICS:
+            raise ValueError(f"metric={self.metric}: must be one of {', '.join(CLASS_METRICS)}")
+        if self.metric and self.by and self.by not in TARGET_UNITS:
+            unit = "dataset" if self.by == DATASET else f"value of {self.by}"
+            raise ValueError(
+                f"metric={self.metric}: by={self.by} tests the overall score of each {unit}. Remove metric"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,7 +71,7 @@ def test_every_class_has_its_answer(finished, cli):
 
 def test_datasets_are_judged_like_classes_and_protocols_are_compared(finished, cli):
     file, out = finished
-    options = ["--protocol", "knn", "--source", "datasets", "--compare-protocol", "linear", "--out", str(out)]
+    options = ["--protocol", "knn", "--by", "dataset", "--compare-protocol", "linear", "--out", str(out)]
     answer = cli("class-effects", str(file), "--axis", "method.mask", *options, env={"COLUMNS": "200"})
     assert answer.returncode == 0, answer.stderr
     folder = out / "studies/hidden/class-effects/method.mask-knn-micro_accuracy"
@@ -102,8 +102,8 @@ def test_a_study_may_ask_for_it(finished):
     [
         (["--axis", "method.msk"], "'hidden' has no such axis. Did you mean 'method.mask'?"),
         (
-            ["--axis", "method.mask", "--source", "datasets", "--metric", "f1"],
-            "class-effects.metric=f1",
+            ["--axis", "method.mask", "--by", "dataset", "--metric", "f1"],
+            "class-effects.metric=f1: by=dataset tests the overall score of each dataset. Remove metric",
         ),
         (
             ["--axis", "kind", "--reference", "c"],
@@ -111,7 +111,7 @@ def test_a_study_may_ask_for_it(finished):
         ),
         (
             ["--axis", "kind", "--metric", "f1"],
-            "class_effects: metric=f1: the recalls of names are compared. Remove metric and source",
+            "class_effects: metric=f1: the recalls of names are compared. Remove metric",
         ),
         (
             ["--axis", "kind"],

@@ -18,6 +18,7 @@ from sslbench import load_results
 from sslbench.analysis.tables.run_tables import make_rows
 from sslbench.catalog.metrics import core_metrics
 from sslbench.leaderboard.submission.check import check_bundle
+from sslbench.leaderboard.submission.publication import machine_mark
 from sslbench.leaderboard.submission.suite import read_suite
 from sslbench.results.answers import read_answers
 from tests.board_fixtures import edit_json, rehash
@@ -364,6 +365,33 @@ def test_intervals_of_a_leaderboard_cover_test_samples(board):
         assert len(own) == 2
         assert (own[f"{metric}_ci95_half_width"] > 0).all()  # no seed changes raw features
     assert "over seeds only" not in (folder / "leaderboard/tables/both.md").read_text()
+
+
+def test_verify_compares_the_metric_of_several_labels(cli, board, tmp_path):
+    """A mean average precision that a run on another machine does not reproduce is the largest difference."""
+    folder, installed = board
+    copied = Path(shutil.copytree(folder / "leaderboard", tmp_path / "leaderboard"))
+    (bundle,) = (copied / "results/both").glob("random-init-*their-shapes*")
+    changed = {}
+
+    def lower(record):
+        record["host"]["node"] = machine_mark("elsewhere")
+        score = next(
+            one for one in record["scores"] if one["metric"] == MAIN["their-shapes"] and one["protocol"] == "knn"
+        )
+        changed.update(score)
+        score["value"] -= 0.25
+
+    edit_json(bundle / "record.json", lower)
+    rehash(bundle)
+    answer = cli(
+        "leaderboard", "verify", bundle.name, "--by", "somebody", "--board", str(copied), "--out", str(folder / "runs"),
+        cwd=tmp_path, env=installed,
+    )  # fmt: skip
+    place = f"macro_average_precision of knn on their-shapes, seed {changed['seed']}, fold 0"
+    assert f"largest difference 25.00 percentage points ({place})" in answer.stdout, answer.stdout + answer.stderr
+    (verification,) = json.loads((bundle / "verified.json").read_text())
+    assert (verification["by"], verification["furthest"], verification["where"]) == ("somebody", 0.25, place)
 
 
 def rewrite_predictions(bundle: Path, change) -> None:

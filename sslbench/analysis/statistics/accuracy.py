@@ -81,6 +81,8 @@ def vector_values(answers: VectorAnswers, metric: Metric) -> NDArray[np.float64]
                 value = compute(*arguments)
             except Exception:  # the record has a note on a metric that fails
                 return None
+            if value is None:
+                return None
             try:
                 own = influence(*arguments)
             except Exception as error:  # code of a plugin, which must not hide the scores of a finished run
@@ -91,7 +93,7 @@ def vector_values(answers: VectorAnswers, metric: Metric) -> NDArray[np.float64]
                     stacklevel=2,
                 )
                 return None
-            if value is None or own is None or not np.isfinite(own).all():
+            if own is None or not np.isfinite(own).all():
                 return None
             found[seed, rows] += (value + own) / repeats
     return found

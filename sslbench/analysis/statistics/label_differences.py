@@ -89,13 +89,19 @@ def label_gaps(first: VectorAnswers, second: VectorAnswers) -> dict[tuple[str, s
         means = [label_means(one[metric], first.folds) for one in values]
         for place, name in enumerate(first.names):
             own, other = (one[metric][:, :, place] for one in values)
-            error = _error(own, other, first, second, int(supports[place]))
-            found[name, metric] = _gap(float(means[0][place] - means[1][place]), error)
+            difference = float(means[0][place] - means[1][place])
+            found[name, metric] = score_gap(difference, own, other, first, second, int(supports[place]))
     return found
 
 
-def _gap(difference: float, error: tuple[float, float] | None) -> Gap:
-    """Return a difference with its interval and p, from its standard error and degrees of freedom."""
+def score_gap(
+    difference: float, own: Values, other: Values, first: VectorAnswers, second: VectorAnswers, support: int
+) -> Gap:
+    """Return the difference of two rows' scores with its interval and p.
+
+    own, other: the scores plus the influence of each test sample [S, n]. support: positive samples, or known numbers.
+    """
+    error = _error(own, other, first, second, support)
     if error is None:
         return Gap(difference=difference, half_width=None, p=None)
     deviation, freedom = error

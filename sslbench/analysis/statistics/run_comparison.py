@@ -120,7 +120,7 @@ def compare_answers(first: Answers, second: Answers, names: Sequence[str], metri
     ]
     if isinstance(first, TestAnswers) and isinstance(second, TestAnswers):
         only_first, only_second = _right_in_one(first.right, second.right)
-        classes, labels = _compare_classes(first, second, names, only_first, only_second), list[LabelDifference]()
+        classes, labels = compare_classes(first, second, names), list[LabelDifference]()
     elif isinstance(first, VectorAnswers) and isinstance(second, VectorAnswers):
         only_first, only_second = _right_in_one(_all_right(first), _all_right(second))
         classes, labels = [], _compare_labels(first, second, metrics)
@@ -197,13 +197,9 @@ def _count_nearer(first: VectorAnswers, second: VectorAnswers) -> tuple[NDArray[
     return in_first.sum(0), in_second.sum(0)
 
 
-def _compare_classes(
-    first: TestAnswers,
-    second: TestAnswers,
-    names: Sequence[str],
-    only_first: NDArray[np.bool_],
-    only_second: NDArray[np.bool_],
-) -> list[ClassDifference]:
+def compare_classes(first: TestAnswers, second: TestAnswers, names: Sequence[str]) -> list[ClassDifference]:
+    """Compare the shares of right predictions of each class; `names` are those that labels index."""
+    only_first, only_second = _right_in_one(first.right, second.right)
     own, other = (
         recall_statistics(one.right, one.labels, len(names), depends_on_seed=one.depends_on_seed)
         for one in (first, second)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sslbench.analysis.statistics.intervals import Estimate
+from sslbench.analysis.statistics.run_comparison import SIGNIFICANCE
 from sslbench.analysis.tables.selection import DEFAULT_FACT
 from sslbench.catalog.metrics import MetricTable
 
@@ -90,6 +91,13 @@ def format_mean(mean: float | None, error: float | None = None, digits: int = 3,
     if mean is None:
         return "–"
     return f"{mean:{sign}.{digits}f}" + ("" if error is None or np.isnan(error) else f" ±{error:.{digits}f}")
+
+
+def format_difference(difference: float | None, p: float | None) -> str:
+    """Format a cell of a heat map: a difference, and * if it is significant; '' without a difference."""
+    if difference is None or np.isnan(difference):
+        return ""
+    return f"{difference:+.2f}" + ("*" if p is not None and p < SIGNIFICANCE else "")
 
 
 def format_estimate(estimate: Estimate | None, digits: int = 3) -> str:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from sslbench.analysis.tables.text_tables import format_mean
 from sslbench.api.references import Published, ReferenceSpec
 from sslbench.leaderboard.site.charts import cost_charts, label_charts, rank_diagram, strip_scales
+from sslbench.leaderboard.site.difference_pages import difference_files, difference_pages
 from sslbench.leaderboard.site.tables import (
     column_value,
     describe_numbers,
@@ -94,6 +95,10 @@ def suite_pages(
         "suite": {
             "tables": tables, "note": describe_numbers(boards), "verdicts": verdicts, "diagrams": diagrams,
             "columns": split_columns(boards.metrics), "value": column_value, "counts": counts,
+            "differences": [
+                {"dataset": dataset, "protocol": protocol, "page": page}
+                for (dataset, protocol), page in difference_files(boards.boards).items()
+            ],
         },
         "classes": {"heatmaps": list(heatmaps(boards)), "steps": HEAT_STEPS},
         "bias": {"fields": list(class_bias_rows(boards))},
@@ -103,6 +108,8 @@ def suite_pages(
     for page, values in pages.items():
         file = "index" if page == "suite" else page
         yield f"{name}/{file}.html", _page(f"{page}.html").render(root="..", boards=boards, **values)
+    for path, values in difference_pages(boards):
+        yield f"{name}/{path}", _page("differences.html").render(root="../..", boards=boards, **values)
 
 
 def run_page(suite: Suite, bundle: Bundle, entry: Entry, results: Sequence[EntryResult]) -> tuple[str, str]:
@@ -156,9 +163,11 @@ def heatmaps(boards: SuiteBoards) -> Iterator[dict[str, Any]]:
 
 def class_bias_rows(boards: SuiteBoards) -> Iterator[dict[str, Any]]:
     """Yield per board the class bias of its entries, and the classes on which most entries are worse."""
+    pages = difference_files(boards.boards)
     for board in boards.boards:
         if len(board.bias):
             yield {
+                "page": pages.get((board.dataset, board.protocol), ""),
                 "dataset": board.dataset, "protocol": board.protocol, "rows": board.bias[:MAX_COMPARED],
                 "metric": board.bias[0].metric,
                 "more": len(board.bias[MAX_COMPARED:]), "often_worse": count_worse_classes(board.bias),

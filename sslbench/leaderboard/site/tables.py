@@ -5,7 +5,7 @@ Numbers are rounded here, so that builds on two machines give the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -27,6 +27,7 @@ from sslbench.leaderboard.site.tables_by_name import (
 )
 from sslbench.leaderboard.standings.across_boards import AcrossBoards, SuiteBoards
 from sslbench.leaderboard.standings.board import Board, BoardRow
+from sslbench.leaderboard.standings.class_bias import ClassBias
 from sslbench.leaderboard.standings.columns import ScoreColumn, SuiteMetrics
 from sslbench.leaderboard.submission.suite import Suite
 from sslbench.results.marks import with_marks
@@ -38,6 +39,10 @@ P_COLUMNS = ("p", "p_holm")
 MAX_SHOWN = 500
 """Rows of a board on pages, in addition to baselines; the CSV has every row."""
 BEGIN, END = "<!-- leaderboard: {name} -->", "<!-- /leaderboard: {name} -->"
+BIAS_TABLES: Mapping[str, Callable[[Board], Iterable[ClassBias]]] = {
+    "bias": lambda board: board.bias, "differences": lambda board: board.to_best
+}  # fmt: skip
+"""Tables of classes that are compared with those of another row, by the end of their file names."""
 
 
 def make_tables(boards: SuiteBoards) -> Iterator[tuple[str, Iterable[str]]]:
@@ -49,8 +54,9 @@ def make_tables(boards: SuiteBoards) -> Iterator[tuple[str, Iterable[str]]]:
     yield f"{name}-classes.csv", _texts(class_frames(boards))
     for metric in metrics_by_name(every):
         yield csv_name(name, "classes", metric), _texts(name_frames(boards, metric))
-    for metric in dict.fromkeys(one.metric for board in every for one in islice(board.bias, 1)):
-        yield csv_name(name, "bias", metric), _texts(bias_frames(every, metric))
+    for table, rows_of in BIAS_TABLES.items():
+        for metric in dict.fromkeys(one.metric for board in every for one in islice(rows_of(board), 1)):
+            yield csv_name(name, table, metric), _texts(bias_frames(every, metric, rows_of))
     if any(line.curve for board in every for line in board.results):
         yield f"{name}-labels.csv", _texts(label_frames(every, boards.metrics.main.name))
     for title, made in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from sslbench.analysis.statistics.class_differences import recall_half_widths
 from sslbench.api.targets import KINDS
 from sslbench.leaderboard.standings.across_boards import SuiteBoards
 from sslbench.leaderboard.standings.board import Board
+from sslbench.leaderboard.standings.class_bias import ClassBias
 from sslbench.leaderboard.standings.entries import test_codes
 from sslbench.leaderboard.submission.suite import SuiteData
 
@@ -99,12 +100,14 @@ def name_frames(boards: SuiteBoards, metric: str) -> Iterator[pd.DataFrame]:
         })  # fmt: skip
 
 
-def bias_frames(boards: Sequence[Board], metric: str) -> Iterator[pd.DataFrame]:
+def bias_frames(
+    boards: Sequence[Board], metric: str, rows_of: Callable[[Board], Iterable[ClassBias]]
+) -> Iterator[pd.DataFrame]:
     """Yield frames with one row per entry, dataset, protocol and class, label or number.
 
-    Columns: recall or the metric, difference from the supervised row, and p corrected by Holm.
+    Columns: recall or the metric, difference from the other row, and p corrected by Holm.
     """
-    chosen = ((board, (one for one in board.bias if one.metric == metric)) for board in boards)
+    chosen = ((board, (one for one in rows_of(board) if one.metric == metric)) for board in boards)
     for board, some in split_entries(chosen):
         sizes = [len(one.names) for one in some]
         names = {"entry": [one.entry.name for one in some], "against": [one.against for one in some]}

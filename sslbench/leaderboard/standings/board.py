@@ -41,22 +41,32 @@ class BoardRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Board:
-    """Entries on one dataset under one protocol, the best first; `bias` is sorted by mean recall of classes."""
+    """Entries on one dataset under one protocol, the best first.
+
+    `bias` compares the classes of entries with those of supervised rows, sorted by mean recall, and `to_best` those of all
+    other entries with those of the best one.
+    """
 
     dataset: str
     protocol: str
     results: DiskList[EntryResult]
     rows: DiskList[BoardRow]
     bias: DiskList[ClassBias]
+    to_best: DiskList[ClassBias]
 
 
 def make_board(suite: Suite, place: Place, results: DiskList[EntryResult]) -> Board:
     """Compare all entries of one board and return it."""
     data, best = suite.datasets[place[0]], results.sorted_by(_best_first)
     supervised = supervised_rows(best)
+    leader = next((one for one in best if one.entry.is_ranked and one.scores_by_name is not None), None)
+    others = (one for one in best if leader is not None and one.entry.run != leader.entry.run)
     return Board(
         dataset=place[0], protocol=place[1], results=best, rows=DiskList(_make_rows(data, best, supervised)),
-        bias=DiskList(class_biases(data, best, supervised)).sorted_by(recall_order),
+        bias=DiskList(
+            class_biases(data, best, lambda one: matching_supervised(one.entry, supervised))
+        ).sorted_by(recall_order),
+        to_best=DiskList(class_biases(data, others, lambda one: leader)),
     )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
-"""Compare the classes, labels or numbers of an entry with those of a supervised row. Performs no I/O."""
+"""Compare the classes, labels or numbers of an entry with those of another row: supervised, or the best. Performs no I/O."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import compress
 
@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.analysis.statistics.class_differences import RecallStatistics, class_gaps
-from sslbench.leaderboard.standings.entries import STABLE_DIGITS, Entry, EntryResult, matching_supervised, test_codes
+from sslbench.analysis.statistics.run_comparison import SIGNIFICANCE
+from sslbench.leaderboard.standings.entries import STABLE_DIGITS, Entry, EntryResult, test_codes
 from sslbench.leaderboard.standings.label_results import compare_labels
 from sslbench.leaderboard.submission.suite import SuiteData
 
 Values = NDArray[np.float64]
-SIGNIFICANCE_LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassGap:
-    """The recall of a class and its difference from the supervised row; `p` is corrected by Holm over the classes."""
+    """The recall of a class and its difference from the other row; `p` is corrected by Holm over the classes."""
 
     name: str
     recall: float
@@ -31,7 +31,7 @@ class ClassGap:
     @property
     def is_significant(self) -> bool:
         """Return whether the difference is significant at 5 %."""
-        return self.p is not None and self.p < SIGNIFICANCE_LEVEL
+        return self.p is not None and self.p < SIGNIFICANCE
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,7 +39,7 @@ class ClassBias:
     """The classes, labels or numbers of one entry on one board, hardest first.
 
     `metric` names the recalls: for labels and numbers it is the first metric of their kind of target. `against` is the
-    supervised entry ('' if there is none). `recalls`, `gaps` and `ps` are [C]; gaps and ps are nan without such an entry.
+    other entry ('' if there is none). `recalls`, `gaps` and `ps` are [C]; gaps and ps are nan without such an entry.
     """
 
     entry: Entry
@@ -58,14 +58,14 @@ class ClassBias:
 
     @property
     def worse(self) -> list[ClassGap]:
-        """Return the classes that are significantly worse than the supervised row, worst first."""
+        """Return the classes that are significantly worse than in the other row, worst first."""
         return sorted(
             (one for one in self.classes if one.is_significant and (one.gap or 0) < 0), key=lambda one: one.gap or 0
         )
 
     @property
     def better(self) -> list[ClassGap]:
-        """Return the classes that are significantly better than the supervised row, best first."""
+        """Return the classes that are significantly better than in the other row, best first."""
         return sorted(
             (one for one in self.classes if one.is_significant and (one.gap or 0) > 0), key=lambda one: -(one.gap or 0)
         )
@@ -91,14 +91,14 @@ def _none_for_nan(values: Values) -> list[float | None]:
 
 
 def class_biases(
-    data: SuiteData, results: Iterable[EntryResult], supervised: Mapping[str, EntryResult]
+    data: SuiteData, results: Iterable[EntryResult], find_reference: Callable[[EntryResult], EntryResult | None]
 ) -> Iterator[ClassBias]:
-    """Yield the class bias of every ranked result of a board that has predictions."""
+    """Compare every ranked result of a board that has predictions with its reference."""
     codes = test_codes(data)[0]
     for result in results:
         if result.scores_by_name is None or not result.entry.is_ranked:
             continue
-        other = matching_supervised(result.entry, supervised)
+        other = find_reference(result)
         if result.labels is not None:
             recalls = result.labels.scores
             gaps, ps = compare_labels(result.labels, other.labels if other else None)
@@ -137,5 +137,5 @@ def count_worse_classes(rows: Iterable[ClassBias]) -> list[tuple[str, int, int]]
     counts, compared = Counter[str](), 0
     for one in rows:
         compared += one.is_comparable
-        counts.update(compress(one.names, ((one.gaps < 0) & (one.ps < SIGNIFICANCE_LEVEL)).tolist()))
+        counts.update(compress(one.names, ((one.gaps < 0) & (one.ps < SIGNIFICANCE)).tolist()))
     return [(name, count, compared) for name, count in sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))]

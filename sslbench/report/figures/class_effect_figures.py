@@ -6,19 +6,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from sslbench.analysis.tables.text_tables import format_difference
+from sslbench.report.class_units import ComparedUnit
 from sslbench.report.figures.style import pyplot, save_figure
 
 HIGHLIGHTED, MAX_PANELS_PER_ROW, MAX_CLASSES = 6, 3, 40
 
 
 def draw_curves(
-    scores: pd.DataFrame, classes: pd.DataFrame, by: Sequence[str], axis: str, metric: str, path: Path
+    scores: pd.DataFrame,
+    classes: pd.DataFrame,
+    by: Sequence[str],
+    axis: str,
+    metric: str,
+    path: Path,
+    *,
+    is_share: bool,
 ) -> None:
     """Draw a panel per group and a curve per class.
 
     The classes that change most are in color with one standard deviation over seeds, the others in gray.
+    is_share: whether scores lie between 0 and 1.
     """
     groups = list(scores.groupby(list(by), dropna=False, sort=False))
     columns = min(MAX_PANELS_PER_ROW, len(groups))
@@ -37,7 +48,7 @@ def draw_curves(
         effects = classes[(classes[list(by)] == list(key)).all(axis=1)]
         order = effects["slope_seeds"].abs().sort_values(ascending=False, kind="stable").index
         highlighted.append(set(effects.loc[order, "class"][:HIGHLIGHTED]))
-        _panel(axes, group, highlighted[-1], axis)
+        _panel(axes, group, highlighted[-1], axis, is_share)
         axes.set_title(", ".join(map(str, key)))
         if place % columns == 0:
             axes.set_ylabel(metric)
@@ -55,7 +66,7 @@ def draw_curves(
     save_figure(figure, path, tight=True)
 
 
-def _panel(axes: Any, group: pd.DataFrame, highlighted: set[Any], axis: str) -> None:
+def _panel(axes: Any, group: pd.DataFrame, highlighted: set[Any], axis: str, is_share: bool) -> None:
     for name, one in group.groupby("class", sort=True):
         seeds = one.groupby([axis, "seed"])["value"].mean().groupby(level=0)
         mean, spread = seeds.mean(), seeds.std(ddof=1).fillna(0)
@@ -63,7 +74,9 @@ def _panel(axes: Any, group: pd.DataFrame, highlighted: set[Any], axis: str) -> 
             axes.plot(mean.index, mean, color="0.8", linewidth=0.8, zorder=1)
             continue
         (line,) = axes.plot(mean.index, mean, marker="o", markersize=3, label=str(name), zorder=3)
-        low, high = (mean - spread).clip(0, 1), (mean + spread).clip(0, 1)  # shares lie between 0 and 1
+        low, high = mean - spread, mean + spread
+        if is_share:
+            low, high = low.clip(0, 1), high.clip(0, 1)
         axes.fill_between(mean.index, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
 
 
@@ -89,30 +102,31 @@ def draw_counts(counts: pd.DataFrame, by: Sequence[str], basis: str, source: str
     save_figure(grid.figure, path, tight=True)
 
 
-def draw_differences(classes: pd.DataFrame, by: Sequence[str], reference: str, path: Path) -> None:
-    """Draw the difference of every class's recall to the reference, a column per comparison; * marks p < 0.05.
+def draw_differences(units: pd.DataFrame, by: Sequence[str], unit: ComparedUnit, reference: str, path: Path) -> None:
+    """Draw the difference of every unit's score to the reference, a column per comparison; * marks p < 0.05.
 
-    Of more than 40 classes those with the largest differences are drawn.
+    Of more than 40 units those with the largest differences are drawn. Blue is better.
     """
     import seaborn as sns
 
     pyplot()
-    columns = classes[list(by)].astype(str).agg(", ".join, axis=1)
+    columns = units[list(by)].astype(str).agg(", ".join, axis=1)
     gaps, ps = (
-        classes.assign(column=columns).pivot_table(
-            index="class", columns="column", values=value, sort=False, dropna=False
+        units.assign(column=columns).pivot_table(
+            index=unit.column, columns="column", values=value, sort=False, dropna=False
         )
         for value in ("difference", "p_holm")
     )
     order = gaps.abs().max(axis=1).sort_values(ascending=False, kind="stable").index[:MAX_CLASSES]
     gaps = gaps.loc[order].sort_values(gaps.columns[0], kind="stable")
     ps = ps.reindex(index=gaps.index, columns=gaps.columns)
-    texts = gaps.map(lambda gap: "" if pd.isna(gap) else f"{gap:+.2f}") + ps.map(lambda p: "*" if p < 0.05 else "")
+    texts = [list(map(format_difference, *row)) for row in zip(gaps.to_numpy(), ps.to_numpy(), strict=True)]
     figure, axes = pyplot().subplots(figsize=(2.2 + 1.3 * len(gaps.columns), 1.2 + 0.3 * len(gaps)))
     limit = max(float(gaps.abs().max().max()), 0.01)
     sns.heatmap(
-        gaps, ax=axes, cmap="RdBu", center=0, vmin=-limit, vmax=limit, annot=texts, fmt="", annot_kws={"fontsize": 7},
-        linewidths=0.5, cbar_kws={"label": f"difference of recall to {reference}"},
+        gaps, ax=axes, cmap="RdBu" if unit.higher_is_better else "RdBu_r", center=0, vmin=-limit, vmax=limit,
+        annot=np.array(texts), fmt="", annot_kws={"fontsize": 7}, linewidths=0.5,
+        cbar_kws={"label": f"difference of {unit.score.replace('_', ' ')} to {reference}"},
     )  # fmt: skip
     axes.set(xlabel="", ylabel="")
     axes.tick_params(axis="y", labelsize=8, rotation=0)

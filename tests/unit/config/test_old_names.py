@@ -132,13 +132,15 @@ def test_old_names_in_a_study_are_answered_with_their_place(tmp_path):
     file = tmp_path / "study.yaml"
     file.write_text(
         "name: s\nbase: {method: simclr}\ntables: [{name: t, of: scores, most: 3}]\n"
-        "hypotheses: [{claim: c, more: {a: 1}}]\nbias: []\nscales: {smoke: {directions: []}}\n"
+        "hypotheses: [{claim: c, more: {a: 1}}]\nbias: []\n"
+        "class_effects: [{axis: a, source: datasets}]\nscales: {smoke: {directions: []}}\n"
     )
     with pytest.raises(RequestError) as error:
         read_study(file, "")
     for sentence in (
         "tables[0].of is now tables[0].source", "tables[0].most is now tables[0].limit",
         "hypotheses[0].more is now hypotheses[0].greater", ": bias is now class_effects",
+        "class_effects[0].source is now class_effects[0].by",
         "scales.smoke.directions is now scales.smoke.hypotheses",
     ):  # fmt: skip
         assert sentence in str(error.value)

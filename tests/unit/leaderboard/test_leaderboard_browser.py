@@ -104,7 +104,15 @@ def test_pages_are_readable_in_light_and_dark_and_on_a_phone(site, browser, sche
     )
     size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    for name in ("index", "small/index", "small/classes", "small/bias", "small/costs", "small/labels"):
+    for name in (
+        "index",
+        "small/index",
+        "small/classes",
+        "small/bias",
+        "small/differences/digits-knn",
+        "small/costs",
+        "small/labels",
+    ):
         browser.get((site / f"{name}.html").as_uri())
         wide = browser.execute_script("return document.documentElement.scrollWidth")
         assert wide <= width, (name, wide)

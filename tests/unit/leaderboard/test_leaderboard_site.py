@@ -117,6 +117,39 @@ def test_the_board_has_the_numbers_of_the_records(board):
     assert {row["probe"] == "" for row in spread if row["protocol"] == "linear"} == {False}  # two probes a seed
 
 
+def test_each_board_has_a_page_of_the_classes_that_entries_lose(board):
+    """Differences are those of the recalls, and p is that of the same pair of entries seen from the other side."""
+    build(board, NO_PLUGINS, write=True)
+    tables = {name: rows_of(board / f"tables/small{name}.csv") for name in ("", "-classes", "-bias", "-differences")}
+    best = {row["protocol"]: row["entry"] for row in reversed(tables[""])}
+    recalls = {(row["protocol"], row["entry"], row["class"]): float(row["recall"]) for row in tables["-classes"]}
+    bias = {(row["protocol"], row["entry"], row["against"], row["class"]): row for row in tables["-bias"]}
+    assert len(tables["-differences"]) == 2 * 3 * 10
+    shared = 0
+    for row in tables["-differences"]:
+        protocol, name = row["protocol"], row["class"]
+        assert row["against"] == best[protocol] != row["entry"]
+        gap = recalls[protocol, row["entry"], name] - recalls[protocol, best[protocol], name]
+        assert float(row["gap"]) == pytest.approx(gap, abs=2e-4)
+        if (other := bias.get((protocol, row["against"], row["entry"], name))) is not None:
+            assert float(other["gap"]) == -float(row["gap"])
+            assert other["p_holm"] == row["p_holm"]
+            shared += 1
+    assert shared
+    index = (board / "site/small/index.html").read_text()
+    for protocol in ("knn", "linear"):
+        assert f'href="differences/digits-{protocol}.html"' in index
+        page = (board / f"site/small/differences/digits-{protocol}.html").read_text()
+        heat_map = page[page.index("Compared with the best entry") : page.index("<h3>Significant differences")]
+        own = [row for row in tables["-differences"] if row["protocol"] == protocol]
+        significant = [row for row in own if float(row["p_holm"]) < 0.05]
+        assert significant
+        assert heat_map.count("*</td>") == len(significant)
+        for row in significant:
+            color, text = "loss" if float(row["gap"]) < 0 else "gain", f"{float(row['gap']):+.2f}"
+            assert re.search(rf'<td class="{color}-\d+">{re.escape(text)}\*<', heat_map), row
+
+
 def test_another_row_does_not_change_numbers(board):
     build(board, NO_PLUGINS, write=True)
     before = {(r["protocol"], r["entry"]): r for r in rows_of(board / "tables/small.csv")}
@@ -160,6 +193,8 @@ def test_a_board_without_ranked_entries_has_no_comparisons(board):
     assert {row["rank"] for row in rows_of(board / "tables/small.csv")} == {""}
     made = {path.stem for path in (board / "tables").glob("small-*.csv")}
     assert made == {"small-classes", "small-labels"}
+    assert not (board / "site/small/differences").exists()
+    assert "Class differences" not in (board / "site/small/index.html").read_text()
 
 
 def test_published_rows_are_marked_and_have_a_verdict(board):
@@ -253,7 +288,7 @@ def test_a_long_board_is_shown_in_part_and_its_csv_holds_all(board, monkeypatch,
     build(board, NO_PLUGINS, write=True)
     whole = files(board)
     monkeypatch.setattr("sslbench.leaderboard.site.tables.MAX_SHOWN", 1)
-    for module in ("site.pages", "site.charts", "standings.across_boards"):
+    for module in ("site.pages", "site.charts", "site.difference_pages", "standings.across_boards"):
         monkeypatch.setattr(f"sslbench.leaderboard.{module}.MAX_COMPARED", 1)
     for name, few in (("leaderboard.site.tables_by_name.ENTRIES_PER_PART", 3), ("leaderboard.standings.disk_list.MEMORY_BYTES", 1), ("leaderboard.site.build.MEMORY_BYTES", 9),
                       ("analysis.statistics.shared_ranks.ROW_BLOCK", 2), ("analysis.statistics.shared_ranks.COLUMN_BLOCK", 1)):  # fmt: skip
@@ -273,6 +308,7 @@ def test_a_long_board_is_shown_in_part_and_its_csv_holds_all(board, monkeypatch,
     for page, told in (
         ("classes", "3 more are in the"),
         ("bias", "3 more in the CSV"),
+        ("differences/digits-knn", "2 more in the CSV"),
         ("labels", "3 more are in the CSV"),
     ):
         assert told in part[f"site/small/{page}.html"].decode()
@@ -299,7 +335,7 @@ def test_every_page_is_valid_and_all_text_is_escaped(board):
     assert not check_bundle(read_suite(board, "small"), bundle, core_metrics()).problems
     build(board, INSTALLED, write=True)
     pages = sorted((board / "site").rglob("*.html"))
-    assert len(pages) == 1 + 5 + 4
+    assert len(pages) == 1 + 5 + 4 + 2  # a page for each board
     for page in pages:
         checker = HtmlChecker(page)
         checker.feed(page.read_text())
