@@ -175,6 +175,15 @@ class Layout:
             f"layout {self.spec.name!r} has sizes in pixels, but {type(self).__name__} has no resize"
         )
 
+    def shown_boxes(self, x: Tensor, aspect: Tensor | None) -> Tensor:
+        """Return the part of samples [B, *shape] with two sides that `resize` shows: boxes [B, 4], by default the whole.
+
+        Boxes are top, left, height and width in pixels.
+        """
+        from sslbench.api.image_boxes import full_boxes
+
+        return full_boxes(x)
+
     def random(self, modality: Modality, rng: np.random.Generator) -> NDArray[Any]:
         """Return one sample of noise; sides that vary are 64."""
         shape, wanted = tuple(side or RANDOM_SIDE for side in modality.shape), np.dtype(modality.stored_dtype)

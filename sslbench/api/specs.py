@@ -131,6 +131,8 @@ class MethodSpec(Spec[C]):
     frozen_weights: whether an untrained encoder is the same for every seed.
     compares_views: whether its loss compares augmented views; a modality without augmentation is then refused.
     identical_views: whether its views may be identical although it compares views.
+    needs_places: whether its loss needs the facts 'box' and 'flip' of views (`sslbench.api.view_places`); operations that
+        remove them are then refused.
     """
 
     build: str | Callable[[C, MethodParts], Method]
@@ -149,6 +151,7 @@ class MethodSpec(Spec[C]):
     frozen_weights: bool = False
     compares_views: bool = False
     identical_views: bool = False
+    needs_places: bool = False
     recipes: tuple[Recipe, ...] = ()
 
     @property
@@ -191,6 +194,8 @@ class OperationSpec(TakesLayouts, Spec[C]):
     reference: number of training rows that it needs when it is built.
     across_samples: whether a sample's result depends on other samples of the batch.
     random: whether views of a sample may differ after it; a center crop is not random.
+    places: where pixels of images are after it: "same" as before, "updated" in the facts 'box' and 'flip' of
+        `sslbench.api.view_places`, or "unknown", which removes these facts.
     """
 
     build: str | Callable[[C, OperationParts], Operation]
@@ -199,6 +204,7 @@ class OperationSpec(TakesLayouts, Spec[C]):
     reference: Callable[[C], int] = zero
     across_samples: bool = False
     random: bool = True
+    places: Literal["same", "updated", "unknown"] = "same"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

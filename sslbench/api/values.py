@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 Scalar: TypeAlias = str | int | float | bool | None
 View: TypeAlias = "Mapping[str, Tensor]"
-"""One view of a batch: modality -> [B, *shape] in its natural range; 'image.size' [B, 2] is a fact about 'image'."""
+"""One view of a batch: modality -> [B, *shape] in its natural range; 'image.size' [B, 2] is a fact about 'image'.
+
+The facts 'image.box' and 'image.flip' state which part of the image a view shows: see `sslbench.api.view_places`.
+"""
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 """Modality -> shape of one sample."""

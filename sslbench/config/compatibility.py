@@ -77,9 +77,16 @@ def incompatibilities(
                 f"backbone: {choice.name!r} does not provide {', '.join(lacking)}, which {method.name!r} needs; "
                 f"it provides: {has}. Choose another backbone with --backbone {name}=NAME"
             )
-    for operation in {o.name: o for a in augmentations for r in a.roles.values() for o in r}.values():
+    operations = [o for a in augmentations for r in a.roles.values() for o in r]
+    for operation in {o.name: o for o in operations}.values():
         found = operation.choice.spec.check(operation.choice.config, facts)
         problems += [_with_section(f"augmentation.{operation.name}", sentence) for sentence in found]
+    losing = [o.name for o in operations if o.choice.spec.places == "unknown" and any(o.p)]
+    for name in dict.fromkeys(losing if method.spec.needs_places else []):
+        problems.append(
+            f"augmentation.{name}: moves pixels to places that it does not state, and {method.name!r} matches places. "
+            f"Set augmentation.{name}.p=0, or choose another augmentation"
+        )
     return problems
 
 

@@ -15,16 +15,21 @@ from torch import Tensor
 
 from sslbench.api.modules import Operation
 from sslbench.api.values import KeyedRandom, Modality, Role, View
+from sslbench.api.view_places import crop_facts, has_places, whole_image_facts
 from sslbench.data.keyed_random import CounterRandom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BuiltOperation:
-    """One built operation of an augmentation, with one probability or one per view of the role."""
+    """One built operation of an augmentation, with one probability or one per view of the role.
+
+    removes: facts that do not hold after it.
+    """
 
     name: str
     p: tuple[float, ...]
     operation: Operation
+    removes: frozenset[str] = frozenset()
 
     def probability(self, view: int) -> float:
         """Return the probability for one view of the role."""
@@ -72,13 +77,20 @@ class ViewMaker:
         made = dict(view)
         for name, size in self.sizes.items():
             if name in made and self.modalities[name].spec.sides(made[name].shape[1:]) != size:
-                made[name] = self.modalities[name].code.resize(made[name], size, made.get(f"{name}.aspect"))
+                code, aspect = self.modalities[name].code, made.get(f"{name}.aspect")
+                if f"{name}.box" in made:
+                    made |= crop_facts(made, name, code.shown_boxes(made[name], aspect))
+                made[name] = code.resize(made[name], size, aspect)
         return self._arrange(made)
 
     def make(
         self, view: View, samples: Tensor, epoch: int, augmentation: BuiltAugmentation, roles: Mapping[str, Role]
     ) -> dict[str, tuple[View, ...]]:
-        """Make all views of a batch by role; `samples` [B] are rows of the training table, which key random numbers."""
+        """Make all views of a batch by role; `samples` [B] are rows of the training table, which key random numbers.
+
+        Images get the facts of `sslbench.api.view_places`.
+        """
+        view = {**view, **self._place_facts(view)}
         made: dict[str, tuple[View, ...]] = {}
         for role, wanted in roles.items():
             if not wanted.augment:
@@ -90,6 +102,11 @@ class ViewMaker:
                 views.append(self._arrange(_augment(view, random, augmentation.roles[role], place)))
             made[role] = tuple(views)
         return made
+
+    def _place_facts(self, view: View) -> View:
+        """Return the facts of images before any operation: views show all of them."""
+        tracked = [name for name, m in self.modalities.items() if name in view and has_places(m.spec)]
+        return {fact: values for name in tracked for fact, values in whole_image_facts(name, view[name]).items()}
 
     def _arrange(self, view: View) -> View:
         """Convert batches to the memory format of their layout: channels last is faster for convolutions."""
@@ -110,6 +127,8 @@ def _augment(view: View, random: KeyedRandom, operations: Sequence[BuiltOperatio
             view = built.operation(view, own)
         elif probability > 0:
             view = _apply_with_probability(view, own, built, probability)
+        if built.removes and probability > 0:
+            view = {name: x for name, x in view.items() if name not in built.removes}
     return view
 
 

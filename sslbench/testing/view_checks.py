@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
+from sslbench.api.modules import Operation
 from sslbench.api.specs import OperationParts
 from sslbench.api.values import Modality, Role, View
 from sslbench.config.augmentations import PlannedAugmentation, choose_augmentations, fill_in_size
@@ -30,19 +31,24 @@ def sample(modality: Modality) -> dict[str, Tensor]:
     return {"x": torch.rand(ROWS, *modality.shape, generator=generator), "x.mark": torch.arange(float(ROWS))}
 
 
+def build_operation(subject: Subject, modality: Modality) -> Operation:
+    """Build the operation, with its smoke settings, for one modality called 'x'."""
+    config = fill_in_size(subject.spec.smoke, SIDE)
+    wanted = subject.spec.reference(config)
+    reference = {"x": torch.rand(wanted, *modality.shape)} if wanted else {}
+    built: Operation = subject.component.implementation()(
+        config, OperationParts(modalities={"x": modality}, reference=reference)
+    )
+    return built
+
+
 def apply_operation(
     subject: Subject, modality: Modality, view: View, rows: Tensor | None = None, seed: int = 0
 ) -> View:
     """Apply the operation, with its smoke settings, to a view."""
-    config = fill_in_size(subject.spec.smoke, SIDE)
-    wanted = subject.spec.reference(config)
-    reference = {"x": torch.rand(wanted, *modality.shape)} if wanted else {}
-    operation = subject.component.implementation()(
-        config, OperationParts(modalities={"x": modality}, reference=reference)
-    )
+    operation = build_operation(subject, modality)
     draws = CounterRandom.of(torch.arange(ROWS) if rows is None else rows, seed)
-    made: View = operation(view, draws)
-    return made
+    return operation(view, draws)
 
 
 @check(

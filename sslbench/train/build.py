@@ -13,9 +13,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sslbench.api.modules import Backbone, Method
-from sslbench.api.specs import MethodParts, OperationParts
+from sslbench.api.specs import MethodParts, OperationParts, OperationSpec
 from sslbench.api.targets import Labels, kind_of
 from sslbench.api.values import Modality, PlanContext, Target
+from sslbench.api.view_places import FACTS
 from sslbench.config.augmentations import PlannedAugmentation
 from sslbench.config.choices import Choice
 from sslbench.config.settings import TrainSettings
@@ -95,9 +96,17 @@ def build_augmentation(
             reference = _read_reference(pool, count) if count and pool is not None else {}
             parts = OperationParts(modalities=modalities, reference=reference)
             implementation = component.implementation()(config, parts)
-            built.append(BuiltOperation(name=operation.random_key, p=operation.p, operation=implementation))
+            removes = _removed_facts(component.spec, modalities)
+            one = BuiltOperation(name=operation.random_key, p=operation.p, operation=implementation, removes=removes)
+            built.append(one)
         roles[role] = tuple(built)
     return BuiltAugmentation(name=planned.random_key, weight=planned.weight, roles=roles)
+
+
+def _removed_facts(spec: OperationSpec[Any], modalities: Mapping[str, Modality]) -> frozenset[str]:
+    """Return the facts about places that an operation makes invalid."""
+    changed = [name for name, modality in modalities.items() if spec.takes(modality.layout)]
+    return frozenset(f"{name}.{fact}" for name in changed for fact in FACTS if spec.places == "unknown")
 
 
 def _read_reference(pool: Pool, count: int) -> Mapping[str, Any]:

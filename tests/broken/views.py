@@ -57,6 +57,7 @@ BROKEN = {
     "uses_given_random_numbers": operation(lambda x, draws: x * torch.rand(1)),
     "treats_samples_independently": operation(lambda x, draws: (x - x.mean()).clamp(0, 1)),
     "uses_installed_operations": lambda folder: set_of(folder, "brokn"),
+    "states_where_pixels_are": operation(lambda x, draws: x.flip(3)),
     "makes_valid_views": lambda folder: set_of(folder, "broken"),
     "makes_valid_views_under_autocast": imprecise,
 }

@@ -28,9 +28,15 @@ class ImageLayout(Layout):
 
     def resize(self, x: Tensor, sides: tuple[int, ...], aspect: Tensor | None) -> Tensor:
         """Return whole images, or the central square of squashed ones, at the encoder's size."""
-        from sslbench.api.image_boxes import center_boxes, crop_resize
+        from sslbench.api.image_boxes import crop_resize
 
-        return crop_resize(x, center_boxes(x, aspect), (sides[0], sides[1]))
+        return crop_resize(x, self.shown_boxes(x, aspect), (sides[0], sides[1]))
+
+    def shown_boxes(self, x: Tensor, aspect: Tensor | None) -> Tensor:
+        """Return boxes of whole images, or of the central square of squashed ones."""
+        from sslbench.api.image_boxes import center_boxes
+
+        return center_boxes(x, aspect)
 
     def to_image(self, values: NDArray[Any], modality: Modality) -> NDArray[np.uint8]:
         """Return the modality's `shown` channels: by default the first three, or the first of fewer."""

@@ -39,5 +39,5 @@ def sslbench_operations() -> Iterable[OperationSpec[MismatchedPairsConfig]]:
         name="mismatched-pairs", version=1, summary="all modalities but the first are those of a random training row",
         citation=SSLBENCH, config=MismatchedPairsConfig, smoke=MismatchedPairsConfig(rows=8),
         build="sslbench_plankton.operations.mismatched_pairs_operation:mismatch_pairs", layouts=LAYOUTS,
-        reference=reference, check=check, old_names=("strangers",)
+        reference=reference, check=check, places="unknown", old_names=("strangers",)
     )  # fmt: skip

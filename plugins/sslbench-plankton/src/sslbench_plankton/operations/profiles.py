@@ -74,5 +74,5 @@ def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
         name="mirror-together", version=1, summary="mirror the image and reverse the sequence: one particle, turned round",
         citation=CROSS_MODAL, config=MirrorConfig, smoke=MirrorConfig(),
         build="sslbench_plankton.operations.profiles_operation:mirror_together",
-        layouts=frozenset({"image", "sequence"}), random=False,
+        layouts=frozenset({"image", "sequence"}), random=False, places="updated",
     )  # fmt: skip

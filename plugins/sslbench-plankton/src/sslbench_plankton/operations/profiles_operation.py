@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sslbench.api import KeyedRandom, OperationParts, View
 from sslbench.api.modules import Operation
+from sslbench.api.view_places import LEFT_RIGHT, flip_facts
 from sslbench_plankton.operations.profiles import BandDropConfig, BandScaleConfig, MirrorConfig, TimeCropConfig
 from sslbench_plankton.resampling import resample
 
@@ -88,6 +89,9 @@ def mirror_together(config: MirrorConfig, parts: OperationParts) -> Operation:
     images, reverse = modalities_of(parts, "image"), OnSequences(parts, lambda x, n, draws: {"": reverse_time(x, n)})
 
     def change(view: View, draws: KeyedRandom) -> View:
-        return {**reverse(view, draws), **{name: view[name].flip(3) for name in images if name in view}}
+        made = dict(reverse(view, draws))
+        for name in (name for name in images if name in view):
+            made |= {name: view[name].flip(3), **flip_facts(view, name, LEFT_RIGHT)}
+        return made
 
     return change

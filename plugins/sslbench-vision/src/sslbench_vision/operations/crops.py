@@ -70,16 +70,16 @@ def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
         name="random-resized-crop", version=1, summary="cut a random box and resize it, antialiased",
         citation=TORCHVISION, config=RandomResizedCropConfig, smoke=RandomResizedCropConfig(),
         build="sslbench_vision.operations.crops_operation:RandomResizedCrop",
-        layouts=image, shapes=resize_shapes,
+        layouts=image, shapes=resize_shapes, places="updated",
     )  # fmt: skip
     yield OperationSpec(
         name="center-crop", version=1, summary="cut the middle and resize it", citation=TORCHVISION,
         config=CenterCropConfig, smoke=CenterCropConfig(),
         build="sslbench_vision.operations.crops_operation:CenterCrop", layouts=image, shapes=resize_shapes, random=False,
-        old_names=("centre-crop",),
+        places="updated", old_names=("centre-crop",),
     )  # fmt: skip
     yield OperationSpec(
         name="pad", version=1, summary="add a border and resize to the original size", citation=TORCHVISION,
         config=PadConfig, smoke=PadConfig(),
-        build="sslbench_vision.operations.crops_operation:pad_operation", layouts=image,
+        build="sslbench_vision.operations.crops_operation:pad_operation", layouts=image, places="updated",
     )  # fmt: skip

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from sslbench.api import KeyedRandom, OperationParts, View
 from sslbench.api.image_boxes import crop_resize, full_boxes
+from sslbench.api.modules import Operation
+from sslbench.api.view_places import crop_facts
 from sslbench_vision.operations.crops import CenterCropConfig, PadConfig, RandomResizedCropConfig
-from sslbench_vision.operations.image_operation import ImageOperation, find_image_modalities, scale_uniform
+from sslbench_vision.operations.image_operation import find_image_modalities, scale_uniform
 
 ATTEMPTS = 10
 
@@ -60,7 +62,7 @@ class RandomResizedCrop:
         result = dict(view)
         for name in (n for n in self.names if n in view):
             images = view[name]
-            image = (images.shape[2], images.shape[3])
+            image, rows, columns = (images.shape[2], images.shape[3]), 0, 0
             if self.config.scale[1] > 1:
                 grow = math.sqrt(self.config.scale[1] * self.config.ratio[1]) - 1
                 rows, columns = (math.ceil(side * grow / 2) for side in image)
@@ -71,6 +73,8 @@ class RandomResizedCrop:
             unit = self.has_unit_range[name]
             result[name] = crop_resize(images, boxes, size, self.config.interpolation, has_unit_range=unit)
             result.pop(f"{name}.aspect", None)
+            boxes_in_image = boxes - boxes.new_tensor([rows, columns, 0, 0]) if rows or columns else boxes
+            result |= crop_facts(view, name, boxes_in_image)
         return result
 
 
@@ -92,19 +96,27 @@ class CenterCrop:
             size = (self.sizes[name], self.sizes[name])
             unit = self.has_unit_range[name]
             result[name] = crop_resize(view[name], boxes, size, self.config.interpolation, has_unit_range=unit)
+            result |= crop_facts(view, name, boxes)
         return result
 
 
-def pad_operation(config: PadConfig, parts: OperationParts) -> ImageOperation:
+def pad_operation(config: PadConfig, parts: OperationParts) -> Operation:
     """Make the operation that adds a border of random width and resizes to the original size."""
+    names = find_image_modalities(parts)
 
-    def change(images: Tensor, draws: KeyedRandom) -> Tensor:
-        side = max(images.shape[2:])
-        max_border = math.ceil(config.share[1] * side)
-        border = torch.round(scale_uniform(draws.uniform("share"), *config.share) * side)
-        room = nn.functional.pad(images, (max_border, max_border, max_border, max_border), value=config.fill)
-        corner = max_border - border
-        boxes = torch.stack([corner, corner, images.shape[2] + 2 * border, images.shape[3] + 2 * border], dim=1)
-        return crop_resize(room, boxes, (images.shape[2], images.shape[3]))
+    def pad(view: View, draws: KeyedRandom) -> View:
+        result = dict(view)
+        for name in (n for n in names if n in view):
+            images = view[name]
+            height, width = images.shape[2:]
+            side = max(height, width)
+            max_border = math.ceil(config.share[1] * side)
+            border = torch.round(scale_uniform(draws.fork(name).uniform("share"), *config.share) * side)
+            room = nn.functional.pad(images, (max_border, max_border, max_border, max_border), value=config.fill)
+            boxes = torch.stack([-border, -border, height + 2 * border, width + 2 * border], dim=1)
+            inside_room = boxes + boxes.new_tensor([max_border, max_border, 0, 0])
+            result[name] = crop_resize(room, inside_room, (height, width))
+            result |= crop_facts(view, name, boxes)
+        return result
 
-    return ImageOperation(parts, change)
+    return pad

@@ -85,4 +85,5 @@ def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
         yield OperationSpec(
             name=name, version=1, summary=summary, citation=TORCHVISION, config=config, smoke=config(),
             build=f"{IMPLEMENTATIONS}:{function}", layouts=frozenset({"image"}), random=config is not FlipConfig,
+            places="updated" if config is FlipConfig else "unknown",
         )  # fmt: skip

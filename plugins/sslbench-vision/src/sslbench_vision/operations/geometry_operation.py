@@ -8,19 +8,35 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sslbench.api import KeyedRandom, OperationParts
+from sslbench.api import KeyedRandom, OperationParts, View
+from sslbench.api.view_places import LEFT_RIGHT, TOP_BOTTOM, flip_facts
 from sslbench_vision.operations.geometry import AffineConfig, FlipConfig, RotationConfig, ShearConfig, TranslationConfig
-from sslbench_vision.operations.image_operation import ImageOperation, scale_uniform
+from sslbench_vision.operations.image_operation import ImageOperation, find_image_modalities, scale_uniform
 
 
-def flip_horizontally(config: FlipConfig, parts: OperationParts) -> ImageOperation:
+class Mirror:
+    """Mirror images left and right, or top and bottom."""
+
+    def __init__(self, parts: OperationParts, axis: int) -> None:
+        self.names = find_image_modalities(parts)
+        self.axis = axis
+
+    def __call__(self, view: View, draws: KeyedRandom) -> View:
+        result = dict(view)
+        for name in (n for n in self.names if n in view):
+            result[name] = view[name].flip(3 if self.axis == LEFT_RIGHT else 2)
+            result |= flip_facts(view, name, self.axis)
+        return result
+
+
+def flip_horizontally(config: FlipConfig, parts: OperationParts) -> Mirror:
     """Make the operation that mirrors left and right."""
-    return ImageOperation(parts, lambda images, draws: images.flip(3))
+    return Mirror(parts, LEFT_RIGHT)
 
 
-def flip_vertically(config: FlipConfig, parts: OperationParts) -> ImageOperation:
+def flip_vertically(config: FlipConfig, parts: OperationParts) -> Mirror:
     """Make the operation that mirrors top and bottom."""
-    return ImageOperation(parts, lambda images, draws: images.flip(2))
+    return Mirror(parts, TOP_BOTTOM)
 
 
 def inverse_matrices(angle: Tensor, translate: Tensor, scale: Tensor, shear: Tensor) -> Tensor:
