@@ -6,11 +6,19 @@ import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
+from sslbench.api.capabilities import Depth as Depth
+from sslbench.api.capabilities import DropPath as DropPath
+from sslbench.api.capabilities import Layers as Layers
+from sslbench.api.capabilities import LearnedPositions as LearnedPositions
+from sslbench.api.capabilities import Maps as Maps
+from sslbench.api.capabilities import MaskedTokens as MaskedTokens
+from sslbench.api.capabilities import PublishedWeights as PublishedWeights
+from sslbench.api.capabilities import Tokens as Tokens
 from sslbench.api.renamed import missing_name
 from sslbench.api.training_budget import Fit as Fit
 from sslbench.api.values import (
@@ -74,63 +82,6 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """Encode [B, *shape] as [B, width]; `length` [B] is the true number of steps of padded sequences."""
-
-
-@runtime_checkable
-class PublishedWeights(Protocol):
-    """An encoder with published weights; both methods raise the errors of the library and the network."""
-
-    def published(self) -> Mapping[str, Tensor]:
-        """Return the weights, by the names of the encoder's `network`."""
-        ...
-
-    def published_statistics(self) -> tuple[Sequence[float], Sequence[float]]:
-        """Return mean and standard deviation per channel, in [0, 1], of the images that the weights were trained on."""
-        ...
-
-
-@runtime_checkable
-class Tokens(Protocol):
-    """Capability 'tokens': an encoder that can encode a part of the patches."""
-
-    patch: tuple[int, int]
-    prefix: int
-
-    def tokens(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Return [B, prefix + N, width]; with the patch numbers `keep` [B, K]: [B, prefix + K, width]."""
-        ...
-
-
-@runtime_checkable
-class Depth(Protocol):
-    """Capability 'depth': an encoder that states the depth of each parameter (for layer decay and freezing)."""
-
-    depth: int
-
-    def depth_of(self, parameter: str) -> int:
-        """Return the depth of a parameter: 0 for the stem, up to `depth` for the last norm."""
-        ...
-
-
-@runtime_checkable
-class DropPath(Protocol):
-    """Capability 'drop-path': an encoder whose residual branches can be dropped at random while it trains."""
-
-    def set_drop_path(self, rate: float) -> None:
-        """Drop whole branches with a probability that grows linearly with depth up to `rate`."""
-        ...
-
-
-@runtime_checkable
-class LearnedPositions(Protocol):
-    """Capability 'learned-positions': an encoder whose learned positions can be replaced by fixed ones."""
-
-    def fix_positions(self) -> None:
-        """Replace learned positions by fixed sine-cosine ones without gradient.
-
-        Positions of published weights keep their values, and get no gradient either.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from sslbench.api.modules import Backbone, Depth, DropPath, LearnedPositions, PublishedWeights, Tokens
+from sslbench.api.modules import Backbone, Depth, DropPath, LearnedPositions, PublishedWeights
 from sslbench.api.values import Modality
 from sslbench.environment import seed_everything
 from sslbench.testing.check import NotApplicable, Subject, check
@@ -122,37 +122,12 @@ def ignores_padding(subject: Subject) -> Iterator[str]:
 
 @check(
     "backbone",
-    change="drop 'tokens' from provides(), or implement Tokens: patch, prefix and tokens(x, keep)",
-    needs=("is_deterministic_in_eval",),
-)
-def returns_tokens(subject: Subject) -> Iterator[str]:
-    """Masked methods encode some of the patches, and need their tokens in the order of `keep`."""
-    modality = _for_capability(subject, "tokens")
-    encoder = build_encoder(subject, modality)
-    if not isinstance(encoder, Tokens):
-        yield "provides 'tokens' but lacks patch, prefix or tokens()"
-        return
-    count = (32 // encoder.patch[0]) * (32 // encoder.patch[1])
-    keep = torch.stack([torch.arange(count)[torch.arange(count) % 2 == 0]] * ROWS)
-    with torch.no_grad():
-        every, some = encoder.tokens(random_rows(modality)), encoder.tokens(random_rows(modality), keep)
-        ordered = encoder.tokens(random_rows(modality), torch.arange(count).expand(ROWS, count))
-    if every.shape[1] != encoder.prefix + count:
-        yield f"tokens() returns {every.shape[1]} tokens, not {encoder.prefix} + {count}"
-    if some.shape[1] != encoder.prefix + keep.shape[1]:
-        yield f"tokens() with {keep.shape[1]} patches to keep returns {some.shape[1]} tokens"
-    if every.shape == ordered.shape and not torch.allclose(every, ordered, rtol=1e-3, atol=1e-4):
-        yield "tokens() with all patches in `keep` differs from tokens() without `keep`"
-
-
-@check(
-    "backbone",
     change="drop 'depth' from provides(), or implement Depth: depth and depth_of(parameter)",
     needs=("encodes",),
 )
 def reports_layer_depths(subject: Subject) -> Iterator[str]:
     """Layer-wise decay gives every parameter a learning rate by its depth, from 0 (stem) to `depth` (end)."""
-    encoder = build_encoder(subject, _for_capability(subject, "depth"))
+    encoder = build_encoder(subject, modality_for(subject, "depth"))
     if not isinstance(encoder, Depth):
         yield "provides 'depth' but lacks depth or depth_of()"
         return
@@ -165,7 +140,7 @@ def reports_layer_depths(subject: Subject) -> Iterator[str]:
 @check("backbone", change="drop 'any-size' from provides(), or pool over all places", needs=("encodes",))
 def accepts_any_size(subject: Subject) -> Iterator[str]:
     """Multi-crop methods encode large and small views with one encoder."""
-    modality = _for_capability(subject, "any-size")
+    modality = modality_for(subject, "any-size")
     encoder = build_encoder(subject, modality)
     with torch.no_grad():
         for side in (16, 48):
@@ -181,7 +156,7 @@ def accepts_any_size(subject: Subject) -> Iterator[str]:
 )
 def drops_paths_in_training_only(subject: Subject) -> Iterator[str]:
     """Fine-tuning switches drop path on; features in evaluation must stay the same."""
-    modality = _for_capability(subject, "drop-path")
+    modality = modality_for(subject, "drop-path")
     encoder, x = build_encoder(subject, modality), random_rows(modality)
     if not isinstance(encoder, DropPath):
         yield "provides 'drop-path' but lacks set_drop_path()"
@@ -200,7 +175,7 @@ def drops_paths_in_training_only(subject: Subject) -> Iterator[str]:
 )
 def freezes_learned_positions(subject: Subject) -> Iterator[str]:
     """A method that needs fixed positions freezes those of its encoder, and nothing else."""
-    encoder = build_encoder(subject, _for_capability(subject, "learned-positions"))
+    encoder = build_encoder(subject, modality_for(subject, "learned-positions"))
     if not isinstance(encoder, LearnedPositions):
         yield "provides 'learned-positions' but lacks fix_positions()"
         return
@@ -236,7 +211,8 @@ def has_statistics_of_published_weights(subject: Subject) -> Iterator[str]:
         yield f"published_statistics() returns mean {list(mean)} and deviation {list(std)}"
 
 
-def _for_capability(subject: Subject, capability: str) -> Modality:
+def modality_for(subject: Subject, capability: str) -> Modality:
+    """Return a color image for a backbone that provides a capability; raises NotApplicable for others."""
     if capability not in subject.spec.provides(subject.spec.smoke):
         raise NotApplicable(f"does not provide {capability!r}")
     sized = [m for m in modalities(subject).values() if m.spec.has_size and m.channels > 1]

@@ -17,6 +17,7 @@ from sslbench.testing import (  # noqa: F401 - importing them registers their ch
     layout_checks,
     method_checks,
     metric_checks,
+    output_checks,
     place_checks,
     props,
     protocol_checks,

@@ -120,7 +120,7 @@ def noise(config: NoiseConfig, parts: OperationParts) -> Operation:
 
 def provides(config: EncoderConfig) -> frozenset[str]:
     """Return all capabilities that the encoder has."""
-    return frozenset({"tokens", "depth", "any-size"})
+    return frozenset({"tokens", "masked-tokens", "layers", "maps", "depth", "any-size"})
 
 
 def one_view(config: NoConfig) -> Mapping[str, Role]:

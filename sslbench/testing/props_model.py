@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from sslbench.api.capabilities import mask_patches, select_patches, take_outputs
 from sslbench.api.modules import Backbone, Method
 from sslbench.api.specs import MethodParts
 from sslbench.api.values import Modality
@@ -19,7 +20,7 @@ PATCH = 4
 class Encoder(Backbone):
     """An encoder that embeds pieces of a sample with two layers and averages them.
 
-    Provides tokens, depth and any size. Pieces are patches of images [C, H, W], steps of sequences, or whole samples.
+    It provides dense outputs, depth and any size. Pieces are patches of images, steps of sequences, or samples.
     """
 
     def __init__(self, config: EncoderConfig, modality: Modality) -> None:
@@ -27,6 +28,7 @@ class Encoder(Backbone):
         self.spec, self.width = modality.spec, config.width
         self.has_patches = self.spec.has_size and len(modality.sides) == 2
         self.patch, self.prefix, self.depth = (PATCH, PATCH), 0, 2
+        self.patch_width, self.layer_count, self.map_widths = config.width, 2, (config.width,) * 2
         inside = modality.channels if self.spec.has_length else math.prod(modality.shape)
         self.first = nn.Linear(modality.channels * PATCH**2 if self.has_patches else inside, config.width)
         self.norm = nn.LayerNorm(config.width)
@@ -38,14 +40,30 @@ class Encoder(Backbone):
             return nn.functional.unfold(x, PATCH, stride=PATCH).transpose(1, 2)
         return x.movedim(self.spec.channel_axis + 1, -1) if self.spec.has_length else x.flatten(1).unsqueeze(1)
 
-    def tokens(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Return [B, N, width], or the K pieces of `keep` [B, K]."""
-        pieces = self.pieces(self.normalize(x))
-        if keep is not None:
-            pieces = pieces.gather(1, keep.unsqueeze(-1).expand(-1, -1, pieces.shape[-1]))
-        places = torch.arange(pieces.shape[1], device=x.device) if keep is None else keep
-        embedded: Tensor = self.first(pieces) + torch.sin(places.unsqueeze(-1) / 3.0).to(pieces.dtype)
-        return self.second(torch.relu(self.norm(embedded)))  # type: ignore[no-any-return]
+    def block_outputs(
+        self, x: Tensor, keep: Tensor | None = None, mask: Tensor | None = None, mask_token: Tensor | None = None
+    ) -> Iterator[Tensor]:
+        """Yield the tokens [B, K, width] after each layer; the norm between them belongs to the second."""
+        embedded = mask_patches(self.first(self.pieces(self.normalize(x))), mask, mask_token)
+        places = torch.arange(embedded.shape[1], device=x.device)
+        tokens = select_patches(embedded + torch.sin(places.unsqueeze(-1) / 3.0).to(embedded.dtype), keep)
+        yield tokens
+        yield self.second(torch.relu(self.norm(tokens)))
+
+    def tokens(
+        self, x: Tensor, keep: Tensor | None = None, mask: Tensor | None = None, mask_token: Tensor | None = None
+    ) -> Tensor:
+        """Return [B, N, width], or the K pieces of `keep` [B, K]; pieces where `mask` is true are `mask_token`."""
+        return take_outputs(self.block_outputs(x, keep, mask, mask_token), (-1,), self.layer_count)[0]
+
+    def layers(self, x: Tensor, indices: Sequence[int], *, normalize: bool = True) -> tuple[Tensor, ...]:
+        """Return the tokens after some of the layers; there is no last norm."""
+        return take_outputs(self.block_outputs(x), indices, self.layer_count)
+
+    def maps(self, x: Tensor, indices: Sequence[int] = (-1,)) -> tuple[Tensor, ...]:
+        """Return the tokens of images as maps [B, width, H, W]."""
+        grid = (x.shape[2] // PATCH, x.shape[3] // PATCH)
+        return tuple(tokens.transpose(1, 2).reshape(len(x), -1, *grid) for tokens in self.layers(x, indices))
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """Encode [B, *shape] as [B, width]: the mean over pieces, or over the true steps of a padded sequence."""

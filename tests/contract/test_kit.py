@@ -19,7 +19,7 @@ from sslbench.testing import conformance
 from sslbench.testing.check import CHECKS, Subject, run_check
 from sslbench.testing.example_modalities import example_modalities
 from sslbench.testing.kit import as_test, cases, subjects_of, table, with_kit
-from tests.broken import BROKEN, datasets, protocols
+from tests.broken import BROKEN, datasets, outputs, protocols
 
 HOOK = {
     Metric: "metrics",
@@ -86,7 +86,8 @@ def test_a_broken_toy_is_caught_by_its_check_alone(name, tmp_path):
     [("is_usable_in_a_run", *case) for case in datasets.UNUSABLE.items()]
     + [("reports_its_selection", *case) for case in protocols.MISSTATED.items()]
     + [("returns_scores_of_every_class", *case) for case in protocols.UNSCORED.items()]
-    + [("uses_known_names", *case) for case in UNKNOWN.items()],
+    + [("uses_known_names", *case) for case in UNKNOWN.items()]
+    + [(check, finding, make) for finding, (check, make) in outputs.WRONG.items()],
 )
 def test_what_no_run_can_use_is_caught_by_its_check_alone(check, finding, make, tmp_path):
     (subject,) = subjects(make(tmp_path))

@@ -21,7 +21,7 @@ class MicroCnnConfig:
 
 def provides(config: MicroCnnConfig) -> frozenset[str]:
     """Return the capabilities beyond encoding."""
-    return frozenset({"any-size", "depth", "drop-path"})
+    return frozenset({"any-size", "maps", "depth", "drop-path"})
 
 
 @hookimpl

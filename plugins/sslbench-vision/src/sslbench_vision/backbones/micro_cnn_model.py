@@ -5,11 +5,14 @@ On a CPU most of its time is memory traffic of wide early maps, so the stem redu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from sslbench.api import Modality
 from sslbench.api.modules import Backbone, widen
 from sslbench_vision.backbones.micro_cnn import MicroCnnConfig
+from sslbench_vision.backbones.stage_maps import stage_maps
 from sslbench_vision.backbones.transformer import drop_path, linear_rates
 
 SMALL, POOLED = 40, 24
@@ -40,7 +43,7 @@ class Residual(nn.Module):
 
 
 class MicroCnn(Backbone):
-    """Micro CNN with the capabilities depth, drop path and any size."""
+    """Micro CNN with the capabilities maps (one per stage), depth, drop path and any size."""
 
     pooling = "avg"
 
@@ -66,6 +69,7 @@ class MicroCnn(Backbone):
             channels_in = out
         self.stages = nn.Sequential(*stages)
         self.width = config.widths[-1]
+        self.map_widths = config.widths[1:]
         self.depth = len(stages) + 1
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -75,6 +79,10 @@ class MicroCnn(Backbone):
         """Encode images [B, C, H, W] -> [B, D], the mean over positions."""
         features: Tensor = self.stages(self.stem(self.normalize(x)))
         return widen(features.mean((2, 3)))
+
+    def maps(self, x: Tensor, indices: Sequence[int] = (-1,)) -> tuple[Tensor, ...]:
+        """Return the maps [B, C, H, W] after some of the stages."""
+        return stage_maps(self.normalize(x), [nn.Sequential(self.stem, self.stages[0]), *self.stages[1:]], indices)
 
     def depth_of(self, parameter: str) -> int:
         """Return 0 for the stem and s + 1 for stage s."""

@@ -44,7 +44,7 @@ def check(config: MicroVitConfig, context: PlanContext) -> Iterable[str]:
 
 def provides(config: MicroVitConfig) -> frozenset[str]:
     """Return the capabilities beyond encoding."""
-    return frozenset({"tokens", "depth", "drop-path"})
+    return frozenset({"tokens", "masked-tokens", "layers", "maps", "depth", "drop-path"})
 
 
 @hookimpl

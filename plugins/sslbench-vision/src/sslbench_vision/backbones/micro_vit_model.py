@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
 from sslbench.api import Modality
+from sslbench.api.capabilities import mask_patches, select_patches
 from sslbench.api.modules import Backbone, widen
 from sslbench_vision.backbones.micro_vit import MicroVitConfig, patch_of
 from sslbench_vision.backbones.transformer import Block, linear_rates, sin_cos_positions
+from sslbench_vision.backbones.transformer_outputs import TransformerOutputs
 
 
-class MicroVit(Backbone):
-    """Micro ViT with the capabilities tokens, depth and drop path."""
+class MicroVit(TransformerOutputs, Backbone):
+    """Micro ViT with the capabilities of `TransformerOutputs`, depth and drop path."""
 
     prefix = 1
 
@@ -21,9 +25,10 @@ class MicroVit(Backbone):
         channels, height, width = modality.shape
         side = patch_of(config, height)
         self.patch = (side, side)
-        self.width = config.width
+        self.width = self.patch_width = config.width
         self.pool = config.pool
         self.pooling = "token" if config.pool == "class" else "avg"
+        self.layer_count = config.depth
         self.depth = config.depth + 1
         self.embed = nn.Conv2d(channels, config.width, side, stride=side)
         self.class_token = nn.Parameter(torch.zeros(1, 1, config.width))
@@ -38,17 +43,22 @@ class MicroVit(Backbone):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
 
-    def tokens(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Return tokens [B, 1 + N, D], or [B, 1 + K, D] of the patches `keep` [B, K] only."""
-        patches = self.embed(self.normalize(x)).flatten(2).transpose(1, 2)
-        patches = patches + self.get_buffer("positions").to(patches.dtype)
-        if keep is not None:
-            patches = patches.gather(1, keep.unsqueeze(-1).expand(-1, -1, patches.shape[-1]))
+    @property
+    def last_norm(self) -> nn.Module:
+        """Return the norm after the last block."""
+        return self.norm
+
+    def block_outputs(
+        self, x: Tensor, keep: Tensor | None = None, mask: Tensor | None = None, mask_token: Tensor | None = None
+    ) -> Iterator[Tensor]:
+        """Yield the tokens [B, 1 + K, D] after each block."""
+        embedded = self.embed(self.normalize(x)).flatten(2).transpose(1, 2)
+        patches = mask_patches(embedded, mask, mask_token)
+        patches = select_patches(patches + self.get_buffer("positions").to(patches.dtype), keep)
         tokens = torch.cat([self.class_token.to(patches.dtype).expand(len(patches), -1, -1), patches], dim=1)
         for block in self.blocks:
             tokens = block(tokens)
-        normed: Tensor = self.norm(tokens)
-        return normed
+            yield tokens
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """Encode images [B, C, H, W] -> [B, D], the mean of the patch tokens or the class token."""

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from sslbench.api import BackboneSpec, PlanContext, Setting, hookimpl, setting
-from sslbench_vision.backbones.timm_names import is_convolutional, is_vit, names
+from sslbench_vision.backbones.timm_names import has_stages, is_convolutional, is_eva, is_vit, names
 from sslbench_vision.citations import TIMM
+
+TRANSFORMER = frozenset({"tokens", "masked-tokens", "layers", "maps", "depth", "drop-path"})
+"""Capabilities of vision transformers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +27,11 @@ class TimmConfig:
 
 def provides(config: TimmConfig) -> frozenset[str]:
     """Return the capabilities; only vision transformers can encode a part of the patches."""
-    if is_vit(config.model):
-        return frozenset(
-            {"tokens", "depth", "drop-path", "learned-positions", *(["any-size"] if config.any_size else [])}
-        )
+    if is_vit(config.model) or is_eva(config.model):
+        positions = ["learned-positions"] if is_vit(config.model) else []
+        return TRANSFORMER | {*positions, *(["any-size"] if config.any_size else [])}
+    if has_stages(config.model):
+        return frozenset({"any-size", "maps"})
     return frozenset({"any-size"}) if is_convolutional(config.model) else frozenset()
 
 
@@ -52,7 +56,7 @@ def reset_unused(config: TimmConfig) -> TimmConfig:
     """Reset settings that only vision transformers have, and those that `published` implies."""
     return replace(
         config,
-        any_size=config.any_size and is_vit(config.model),
+        any_size=config.any_size and (is_vit(config.model) or is_eva(config.model)),
         repeat_gray=config.repeat_gray and not config.published,
     )
 

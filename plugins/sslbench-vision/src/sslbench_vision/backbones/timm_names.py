@@ -20,6 +20,16 @@ def is_vit(model: str) -> bool:
     return _is_in(model, ["vision_transformer"])
 
 
+def is_eva(model: str) -> bool:
+    """Return whether a model is an `Eva`: EVA-02, DINOv3, and vision transformers with rotary positions."""
+    return _is_in(model, ["eva"])
+
+
+def has_stages(model: str) -> bool:
+    """Return whether a model is a ResNet or a ConvNeXt, whose features are pooled from the map after its last stage."""
+    return _is_in(model, ["resnet", "convnext"])
+
+
 def is_convolutional(model: str) -> bool:
     """Return whether a model is convolutional, and so accepts images of any size."""
     return _is_in(model, list(CONVOLUTIONAL))

@@ -39,7 +39,7 @@ def reset_unused(config: TorchvisionConfig) -> TorchvisionConfig:
 
 def provides(config: TorchvisionConfig) -> frozenset[str]:
     """Return the capabilities beyond encoding."""
-    return frozenset({"any-size", "depth"})
+    return frozenset({"any-size", "maps", "depth"})
 
 
 def resolve_name(name: str) -> Mapping[str, Setting] | None:

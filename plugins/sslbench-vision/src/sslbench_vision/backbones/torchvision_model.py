@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torchvision
@@ -11,13 +12,14 @@ from torch import Tensor, nn
 from sslbench.api import Modality
 from sslbench.api.modules import Backbone, widen
 from sslbench_vision.backbones.small_maps import use_small_map_convolutions
+from sslbench_vision.backbones.stage_maps import stage_maps
 from sslbench_vision.backbones.torchvision_family import CONVNEXTS, RESNETS, TorchvisionConfig
 
 SMALL = 64
 
 
 class TorchvisionEncoder(Backbone):
-    """A torchvision model without its head, with the capabilities depth (by stage) and any size."""
+    """A torchvision model without its head, with the capabilities maps and depth (by stage) and any size."""
 
     pooling = "avg"
 
@@ -34,6 +36,8 @@ class TorchvisionEncoder(Backbone):
         else:
             self._vgg(channels)
         use_small_map_convolutions(self.network)
+        convolutions = [[m for m in stage.modules() if isinstance(m, nn.Conv2d)] for stage in self._map_stages()]
+        self.map_widths = tuple(stage[-1].out_channels for stage in convolutions)
 
     def _resnet(self, channels: int, small: bool, padding: int) -> None:
         network = self.network
@@ -76,6 +80,22 @@ class TorchvisionEncoder(Backbone):
         """Encode images [B, C, H, W] -> [B, D]."""
         features: Tensor = self.network(self.normalize(x))
         return widen(features)
+
+    def maps(self, x: Tensor, indices: Sequence[int] = (-1,)) -> tuple[Tensor, ...]:
+        """Return the maps [B, C, H, W] after some of the stages (of a VGG: after max-pools)."""
+        return stage_maps(self.normalize(x), self._map_stages(), indices)
+
+    def _map_stages(self) -> list[nn.Module]:
+        """Return the network up to its last map as one module per map."""
+        network = self.network
+        if self.model in RESNETS:
+            stem = (network.conv1, network.bn1, network.relu, network.maxpool)
+            return [nn.Sequential(*stem, network.layer1), network.layer2, network.layer3, network.layer4]
+        layers = network.features
+        if self.model in CONVNEXTS:
+            return [layers[start : start + 2] for start in range(0, len(layers), 2)]
+        ends = [index + 1 for index, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
+        return [layers[start:end] for start, end in pairwise([0, *ends])]
 
     def depth_of(self, parameter: str) -> int:
         """Return 0 for the stem and s + 1 for stage s (the stages of a VGG end at its max-pools)."""
