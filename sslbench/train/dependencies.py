@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+import torch
+
 from sslbench.api.frozen_encoder import FrozenEncoder
 from sslbench.api.modality import Modality
 from sslbench.api.modules import Backbone
@@ -70,4 +72,7 @@ def _build(use: Choice, modality: str, takes: Modality) -> FrozenEncoder:
             encoders={modality: encoder}, dependencies={}, context=context, needs_weights=use.needs_weights
         )
         encoder = use.build(parts).encoders[modality]
-    return FrozenEncoder(encoder, modality, takes)
+    frozen = FrozenEncoder(encoder, modality, takes)
+    if takes.spec.memory_format:  # convolutions run faster
+        frozen.to(memory_format=getattr(torch, takes.spec.memory_format))
+    return frozen

@@ -33,6 +33,7 @@ from sslbench.progress import NoDisplay
 from sslbench.results.store import Store
 from sslbench.study.measure import shrink_plan
 from sslbench.train.dependencies import build_dependency
+from sslbench.train.pretrain import load_pretrained
 from tests.plugin_in_memory import catalog_with
 from tests.stage_plans import planned
 from tests.toys.data import CITATION
@@ -319,6 +320,24 @@ def test_a_protocol_cannot_use_what_it_does_not_state(tmp_path):
         ValueError, match=r"the protocol has no dependency 'guide'\. Return it from dependencies\(\) of its spec"
     ):
         make_stages(plan("seeds=[0]", protocols="their-stranger", method="random-init"), tmp_path)
+
+
+def test_the_encoder_of_another_run_is_a_teacher(tmp_path):
+    """From the file of its weights, with the statistics of its training."""
+    other = plan("seeds=[3]")
+    make_stages(other, tmp_path, ("prepare", "pretrain"))
+    (folder,) = tmp_path.glob("stages/pretrain/*")
+    trained = load_pretrained(split_plan(other).trainings[0].pretrain, folder, None).encoders["image"]
+    used = Dependency(
+        kind="method", name="pretrained", settings={"weights": str(folder / "method.safetensors")},
+        backbone=Dependency(kind="backbone", name="micro-cnn", settings={"widths": (4, 4, 8, 8)}),
+    )  # fmt: skip
+    spec, problems = replace(DISTILL, name="their-student", dependencies=lambda config: {"teacher": used}), list[str]()
+    user = choose(catalog_with(spec), "method", "their-student", {}, "method", problems)
+    assert not problems
+    frozen, x = build_dependency(user.uses["teacher"], {"image": image()}), torch.rand(3, 1, 8, 8)
+    assert frozen.encoder.mean.item() == trained.mean.item() != 0
+    assert torch.allclose(frozen({"image": x}), trained(x), rtol=1e-4, atol=1e-5)
 
 
 def test_real_weights_of_a_package_are_a_teacher(tmp_path):
