@@ -237,7 +237,10 @@ class TableArtifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ImageArtifact:
-    """Computed images, such as reconstructions or prototypes: caption -> [n, ...]."""
+    """Computed samples of a layout, such as reconstructions or prototypes, which the layout draws.
+
+    arrays: caption -> [n, ...]; 'CAPTION.length' [n] states the true steps of padded sequences.
+    """
 
     name: str
     layout: str

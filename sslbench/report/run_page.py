@@ -46,7 +46,7 @@ from sslbench.results.record import Record, encode
 from sslbench.results.store import Store
 
 PAGE = "index.html"
-VERSION = 4
+VERSION = 5
 """Version of the layout; increase it when the page changes, so that existing pages are rewritten."""
 MAX_MATRIX_CLASSES = 40
 """Number of classes up to which confusions are shown as a matrix."""

@@ -220,11 +220,12 @@ def _illustrate(
     method.eval()
     with torch.no_grad():
         for artifact in method.illustrate(batch, step):
-            if isinstance(artifact, ImageArtifact):
-                drawn = [m for m in data.modalities.values() if m.layout == artifact.layout]
-                described = {"layout": artifact.layout, **(describe_values(drawn[0]) if drawn else {})}
-                arrays = {**artifact.arrays, MODALITY_ENTRY: np.array(json.dumps(described))}
-                np.savez_compressed(folder / f"illustration-{artifact.name}.npz", **arrays)  # type: ignore[arg-type]
+            if not isinstance(artifact, ImageArtifact):
+                raise TypeError(f"illustrate() returned a {type(artifact).__name__}. Return ImageArtifact")
+            drawn = [m for m in data.modalities.values() if m.layout == artifact.layout]
+            described = {"layout": artifact.layout, **(describe_values(drawn[0]) if drawn else {})}
+            arrays = {**artifact.arrays, MODALITY_ENTRY: np.array(json.dumps(described))}
+            np.savez_compressed(folder / f"illustration-{artifact.name}.npz", **arrays)  # type: ignore[arg-type]
 
 
 def load_pretrained(inputs: PretrainInputs, folder: Path, epoch: int | None) -> Method:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from sslbench.api import Loss, MethodSpec, Role, hookimpl
+from sslbench.api import ImageArtifact, Loss, MethodSpec, Role, hookimpl
 from sslbench.api.modules import ParameterGroup, TrainedMethod
 
 from .data import CITATION
@@ -77,6 +77,13 @@ class Masks(Toy):
         for row, one in zip(batch.index.tolist(), mask.tolist(), strict=True):
             SEEN.setdefault("masks", {}).setdefault((step.epoch, row), one)
         return Loss(total=(self.features(batch.views["view"][0]) ** 2).mean())
+
+    def illustrate(self, batch, step):
+        for name, modality in self.context.modalities.items():
+            view = batch.views["view"][0]
+            lengths = {"input.length": view[f"{name}.length"].numpy()} if f"{name}.length" in view else {}
+            arrays = {"input": view[name].numpy(), **lengths}
+            yield ImageArtifact(name=f"inputs-{name}", layout=modality.layout, arrays=arrays)
 
 
 class Assignments(Toy):

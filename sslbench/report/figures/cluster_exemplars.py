@@ -11,7 +11,7 @@ import numpy as np
 
 from sslbench.data.table import Prepared
 from sslbench.report.figures.dataset_examples import class_names
-from sslbench.report.figures.style import label_row, sample_grid, save_figure, title_sample
+from sslbench.report.figures.style import choose_shown, label_row, sample_grid, save_figure, title_sample
 from sslbench.stages.graph import Stage
 
 MAX_PER_GROUP, CELL = 8, 0.75
@@ -25,9 +25,8 @@ def draw_exemplars(evaluations: Sequence[Stage], tables: Sequence[Prepared], fol
         table, name = named.get(dataset), f"{content.get('name')}-{dataset.replace('/', '-')}"
         if not content.get("groups") or table is None or name in paths:
             continue
-        images = [modality for modality, what in table.modalities.items() if what.spec.has_image]
-        for shown in [content["modalities"]] if content.get("modalities") else [(one, one) for one in images]:
-            paths[name] = _draw(table, shown, content["groups"], folder / name)
+        shown = content.get("modalities") or [choose_shown(table.modalities)] * 2
+        paths[name] = _draw(table, shown, content["groups"], folder / name)
     return list(paths.values())
 
 

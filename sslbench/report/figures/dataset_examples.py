@@ -1,4 +1,4 @@
-"""Draw example images of prepared data, from three classes with similar names."""
+"""Draw example samples of prepared data, from three classes with similar names."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ CLASSES, PER_CLASS, CELL = 3, 3, 0.9
 
 
 def draw_examples(table: Prepared, folder: Path, mark: str = "") -> list[Path]:
-    """Draw `examples-NAME` as PNG and SVG for every modality with images, with a row per table or pool member.
+    """Draw `examples-NAME` as PNG and SVG for every modality, with a row per table or pool member.
 
     `mark` distinguishes tables of the same name.
     """
     paths = []
-    for modality, what in table.modalities.items():
-        if what.spec.has_image and len(table):
+    for modality in table.modalities:
+        if len(table):
             which = "" if len(table.modalities) == 1 else f"-{modality}"
             name = f"examples-{table.name.replace('/', '-')}{mark}{which}"
             rows = {
@@ -82,6 +82,8 @@ def _draw(table: Prepared, modality: str, blocks: Mapping[str, Mapping[str, NDAr
         label_row(grid_row[0], label, rotation=90)
         for place, (name, rows) in enumerate(groups.items()):
             title_sample(grid_row[place * PER_CLASS], name, 7, loc="left")
-            for axes, image in zip(grid_row[place * PER_CLASS :], table.read(rows)[modality], strict=False):
-                what.code.draw(axes, image, what)
+            stored = table.read(rows)
+            lengths = stored.get(f"{modality}.length", [None] * len(rows))
+            for axes, values, length in zip(grid_row[place * PER_CLASS :], stored[modality], lengths, strict=False):
+                what.code.draw(axes, values, what, length)
     return save_figure(figure, path, tight=True)

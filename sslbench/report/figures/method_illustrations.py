@@ -1,9 +1,9 @@
-"""Draw the images that a method saved in pretraining, such as reconstructions."""
+"""Draw the samples that a method saved in pretraining, such as reconstructions."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,32 +21,34 @@ ROWS, CELL = 8, 1.1
 
 
 def draw_illustrations(stage: Path, folder: Path) -> list[Path]:
-    """Draw every set of images of a pretraining as PNG and SVG, a column per caption and a row per sample.
+    """Draw every set of samples of a pretraining as PNG and SVG, a column per caption and a row per sample.
 
-    Samples are drawn as images of their layout.
+    Their layout draws them.
     """
     paths = []
     for file in sorted(stage.glob(f"{PREFIX}*.npz")):
         with np.load(file) as opened:
             described = json.loads(str(opened[MODALITY_ENTRY])) if MODALITY_ENTRY in opened.files else OLD_MODALITY
             spec = LAYOUTS.find(described["layout"])
-            arrays = {
-                name: opened[name][:ROWS]
-                for name in opened.files
-                if opened[name].ndim == 1 + len(spec.axes) and len(opened[name])
-            }
-        if arrays and spec.has_image:
-            paths.append(_draw(arrays, described, folder / file.stem.removeprefix(PREFIX)))
+            arrays = {name: opened[name][:ROWS] for name in opened.files if name != MODALITY_ENTRY}
+        samples = {name: one for name, one in arrays.items() if one.ndim == 1 + len(spec.axes) and len(one)}
+        lengths = {name: arrays[f"{name}.length"].tolist() for name in samples if f"{name}.length" in arrays}
+        if samples:
+            paths.append(_draw(samples, lengths, described, folder / file.stem.removeprefix(PREFIX)))
     return paths
 
 
-def _draw(arrays: Mapping[str, NDArray[np.float32]], described: Mapping[str, Any], path: Path) -> Path:
-    rows = max(len(images) for images in arrays.values())
+def _draw(
+    arrays: Mapping[str, NDArray[np.float32]],
+    lengths: Mapping[str, Sequence[int]],
+    described: Mapping[str, Any],
+    path: Path,
+) -> Path:
+    rows = max(len(samples) for samples in arrays.values())
     figure, grid = sample_grid(rows, len(arrays), cell=CELL, gap=0.05)
-    for column, (caption, images) in enumerate(arrays.items()):
+    for column, (caption, samples) in enumerate(arrays.items()):
         title_sample(grid[0, column], caption, 9)
-        for row in range(rows):
-            if row < len(images):
-                modality = read_modality({**described, "shape": images[row].shape})
-                modality.code.draw(grid[row, column], images[row], modality)
+        for axes, values, length in zip(grid[:, column], samples, lengths.get(caption, [None] * rows), strict=False):
+            modality = read_modality({**described, "shape": values.shape})
+            modality.code.draw(axes, values, modality, length)
     return save_figure(figure, path, tight=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sslbench.analysis.tables.best_row import own_settings
+from sslbench.api.modality import match_encoders
 from sslbench.api.values import Modality
 from sslbench.data.table import Prepared, open_prepared
+from sslbench.report.figures.style import DPI, choose_shown, pyplot, sample_grid
 from sslbench.results.record import Record
 from sslbench.results.store import PREDICTIONS, Store
 
 MAX_MISCLASSIFIED, PER_CLASS = 48, 6
-"""Maximum of misclassified images on a page, and per class."""
+"""Maximum of misclassified samples on a page, and per class."""
 MAX_INPUTS = 8
-"""Number of test images shown as encoder inputs."""
+"""Number of test samples shown as encoder inputs."""
+CELL = 0.8
+"""Side in inches of a sample that is no image: 8 rem on a page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +46,10 @@ class Misclassified:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownInput:
-    """Samples as one encoder receives them, without augmentation, and their size in pixels."""
+    """Samples of a modality as its encoder receives them, without augmentation, and their shape, channels first."""
 
     modality: str
-    channels: int
-    size: str
+    shape: str
     images: Sequence[str]
 
 
@@ -60,10 +63,9 @@ def open_table(store: Store, record: Record, dataset: str) -> Prepared | None:
 def find_misclassified(
     store: Store, record: Record, dataset: str, protocol: str, table: Prepared
 ) -> list[Misclassified]:
-    """List misclassified test samples, the most frequently misclassified first; empty without images."""
-    modality = next((name for name, what in table.modalities.items() if what.spec.has_image), None)
+    """List misclassified test samples, the most frequently misclassified first."""
     path = store.run(record.run) / PREDICTIONS
-    if modality is None or not path.exists():
+    if not path.exists():
         return []
     wanted = own_settings(record, dataset, protocol)
     columns = ["dataset", "protocol", "setting", "epoch", "id", "label", "predicted"]
@@ -87,7 +89,7 @@ def find_misclassified(
     chosen = _choose(wrong, labels)
     places = {name: place for place, name in enumerate(table.columns["id"].tolist())}
     rows = np.array([places[name] for name in chosen if name in places], np.int64)
-    images = encode_images(table.read(rows)[modality], table.modalities[modality]) if len(rows) else []
+    images = encode_rows(table, rows) if len(rows) else []
     names = table.target.names
     return [
         Misclassified(
@@ -110,33 +112,57 @@ def _choose(wrong: Mapping[str, Counter[int]], labels: Mapping[str, int]) -> lis
 
 
 def encoder_inputs(record: Record, table: Prepared) -> list[ShownInput]:
-    """Return the unaugmented inputs of a run's encoders for a few samples, for every modality with images."""
+    """Return the unaugmented inputs of a run's encoders for a few samples; a series is drawn whole."""
     from sslbench.data.views import ViewMaker
 
     encoders: Mapping[str, Any] = next((one["encoders"] for one in record.training if one.get("encoders")), {})
+    matched = match_encoders(encoders, table.modalities)
     sizes = {
-        name: tuple(map(int, facts["size"]))
-        for name, facts in encoders.items()
-        if name in table.modalities and table.modalities[name].spec.has_image and table.modalities[name].spec.has_size
-    }
-    if not sizes or not len(table):
+        name: tuple(map(int, encoders[name]["size"]))
+        for name in matched if name in encoders and table.modalities[name].spec.has_size
+    }  # fmt: skip
+    if not matched or not len(table):
         return []
     squashed = record.settings["prepare"]["fit"] == "squash"
     maker = ViewMaker(modalities=table.modalities, sizes=sizes, seed=0, squashed=squashed)
     rows = np.unique(np.linspace(0, len(table) - 1, MAX_INPUTS).astype(np.int64))
     view = maker.plain(maker.natural(table.read(rows)))
+    shapes = {
+        name: (table.modalities[name].channels, *sizes.get(name, table.modalities[name].sides)) for name in matched
+    }
     return [
         ShownInput(
-            modality=name, channels=table.modalities[name].channels, size=" x ".join(map(str, size)),
-            images=encode_images(view[name].contiguous().numpy(), table.modalities[name]),
+            modality=name, shape=" x ".join(str(side or "any") for side in shape),
+            images=encode_samples(
+                view[name].contiguous().numpy(), table.modalities[name], view.get(f"{name}.length", [None] * len(rows))
+            ),
         )
-        for name, size in sizes.items()
+        for name, shape in shapes.items()
     ]  # fmt: skip
 
 
-def encode_images(samples: NDArray[Any], modality: Modality) -> list[str]:
-    """Encode the images of samples [n, *shape] as PNG data URIs."""
-    return [_encode(modality.code.to_image(values, modality)) for values in samples]
+def encode_rows(table: Prepared, rows: NDArray[np.int64]) -> list[str]:
+    """Encode rows of a table as PNG data URIs, in the modality that represents samples."""
+    stored, name = table.read(rows), choose_shown(table.modalities)
+    return encode_samples(stored[name], table.modalities[name], stored.get(f"{name}.length", [None] * len(rows)))
+
+
+def encode_samples(samples: NDArray[Any], modality: Modality, lengths: Iterable[Any]) -> list[str]:
+    """Encode samples [n, *shape] as PNG data URIs: as images, or as their layout draws them."""
+    if modality.spec.has_image:
+        return [_encode(modality.code.to_image(values, modality)) for values in samples]
+    encoded = []
+    figure, grid = sample_grid(1, 1, cell=CELL, gap=0)
+    axes = grid[0, 0]
+    for values, length in zip(samples, lengths, strict=True):
+        axes.clear()
+        axes.axis("off")
+        modality.code.draw(axes, values, modality, None if length is None else int(length))
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=DPI)
+        encoded.append(embed_png(buffer.getvalue()))
+    pyplot().close(figure)
+    return encoded
 
 
 def _encode(image: NDArray[np.uint8]) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from sslbench.api.values import Modality
 
 DPI = 160
 
@@ -34,6 +37,11 @@ def sample_grid(rows: int, columns: int, *, cell: float, gap: float = 0.2) -> tu
     for axes in grid.flat:
         axes.axis("off")
     return figure, grid
+
+
+def choose_shown(modalities: Mapping[str, Modality]) -> str:
+    """Return the modality that represents a sample in figures: the first with images, or the first."""
+    return next((name for name, one in modalities.items() if one.spec.has_image), next(iter(modalities)))
 
 
 def title_sample(axes: Any, text: str, size: float, *, loc: str = "center") -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from sslbench.api.targets import Labels
 from sslbench.data.table import Prepared
-from sslbench.report.figures.run_images import encode_images
+from sslbench.report.figures.run_images import encode_rows
 from sslbench.results.answers import VectorAnswers
 
 MAX_SAMPLES, MAX_NAMES = 6, 12
@@ -18,7 +18,7 @@ MAX_SAMPLES, MAX_NAMES = 6, 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorstSample:
-    """A test sample and its prediction of one label or number, as text; `image` is a data URI, '' without one."""
+    """A test sample and its prediction of one label or number, as text; `image` is a data URI ('': no longer on disk)."""
 
     id: str
     truth: str
@@ -37,7 +37,7 @@ class WorstSamples:
 def find_worst_samples(answers: VectorAnswers, table: Prepared | None) -> list[WorstSamples]:
     """List the worst predicted samples of each label or number; errors and predictions are means over seeds.
 
-    Labels and numbers are in the order of the target. Images are read from `table`, where its samples have any.
+    Labels and numbers are in the order of the target. Samples are drawn from `table`.
     """
     predicted = answers.predicted.mean((0, 1))
     errors = answers.kind.measure_errors(answers.truth, answers.predicted).mean((0, 1))
@@ -64,13 +64,12 @@ def _largest(errors: Labels) -> list[int]:
 
 
 def read_images(ids: Sequence[str], table: Prepared | None) -> dict[str, str]:
-    """Return the images of samples as data URIs by id; without those that have none."""
+    """Return the images of samples as data URIs by id."""
     if table is None:
         return {}
-    modality = next((name for name, what in table.modalities.items() if what.spec.has_image), None)
     places = {name: place for place, name in enumerate(table.columns["id"].tolist())}
     known = [name for name in ids if name in places]
-    if modality is None or not known:
+    if not known:
         return {}
     rows = np.array([places[name] for name in known], np.int64)
-    return dict(zip(known, encode_images(table.read(rows)[modality], table.modalities[modality]), strict=True))
+    return dict(zip(known, encode_rows(table, rows), strict=True))

@@ -69,7 +69,7 @@ def test_the_page_shows_every_method_and_stands_alone(command):
     page = first_run(out) / "index.html"
     text = page.read_text()
     for name in ("simclr", "vicreg", "raw-features", "which row is better?", "Recall by class: knn on digits", "Confusions",
-                 "Misclassified test images", "Encoder input: image of digits, 1 x 8 x 8", "Augmented views that"):  # fmt: skip
+                 "Misclassified test samples", "Encoder input: image of digits, 1 x 8 x 8", "Augmented views that"):  # fmt: skip
         assert name in text, name
     sources = re.findall(r'src="([^"]{0,30})', text)
     assert len(sources) > 10

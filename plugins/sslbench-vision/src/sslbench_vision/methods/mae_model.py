@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from sslbench.api import Artifact, Batch, ImageArtifact, Loss, MethodParts, Step
+from sslbench.api import Batch, ImageArtifact, Loss, MethodParts, Step
 from sslbench.api.modules import Backbone, LearnedPositions, Tokens, TrainedMethod, equation
 from sslbench_vision.backbones.transformer import Block, sin_cos_positions
 from sslbench_vision.methods.mae import MaeConfig
@@ -122,7 +122,7 @@ class Mae(TrainedMethod):
         target = target_patches(patchify(self.encoder.normalize(x), self.patch), self.config.normalize_patches)
         return self.decoder(tokens, keep), target, hidden
 
-    def illustrate(self, batch: Batch, step: Step) -> Sequence[Artifact]:
+    def illustrate(self, batch: Batch, step: Step) -> Sequence[ImageArtifact]:
         """Return triplets of images in [0, 1]: visible patches, reconstruction, original.
 
         Where targets are normalized per patch, the true mean and deviation of each patch are restored, which the decoder does
