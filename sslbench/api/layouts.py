@@ -140,6 +140,8 @@ class Layout:
         shape = modality.shape
         if value.ndim != len(shape) or any(side not in (0, own) for side, own in zip(shape, value.shape, strict=True)):
             yield f"has shape {value.shape}, but the dataset declares {shape}"
+        elif modality.sequence_of and not len(value):
+            yield "has no steps"
         wanted = np.dtype(modality.stored_dtype)
         fits = value.dtype == wanted if wanted.kind == "u" else np.can_cast(value.dtype, wanted, "same_kind")
         if not fits:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sslbench.api.layouts import DTYPES, LAYOUTS, Layout, LayoutSpec, load_layout
+
+COMPUTED_FACTS = ("size", "length")
+"""Facts that preparation adds itself: the size of images of mixed size, and the length of ragged sequences."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +23,8 @@ class Modality:
     shape: shape of a sample; 0 where samples differ. Sequences of different lengths are padded at the end, and the fact
         'length' holds their true number of steps.
     sequence_of: another modality; every step of axis 0 is a sample of it.
+    facts: names of numbers that `read` returns as '<modality>.<fact>', such as the time of each step; views have them too.
+        For sequences a fact is one number, or has one entry per step along axis 0; for others it has any fixed shape.
     mean, std: statistics of the training rows per channel, in the natural range.
     dtype: type of the stored values: 'uint8', 'uint16' or 'float32'; '' for that of the layout (images: uint8, others:
         float32). The natural range of integers is [0, 1]; floats are used as they are.
@@ -65,6 +73,11 @@ class Modality:
         return self.spec.has_length and self.shape[0] == 0
 
     @property
+    def announced_facts(self) -> tuple[str, ...]:
+        """Return the facts that `read` returns, without those that preparation adds."""
+        return tuple(fact for fact in self.facts if fact not in COMPUTED_FACTS)
+
+    @property
     def has_unit_range(self) -> bool:
         """Return whether all values are in [0, 1] in the natural range."""
         return self.stored_dtype != "float32" or (self.range is not None and 0 <= self.range[0] <= self.range[1] <= 1)
@@ -85,9 +98,37 @@ class Modality:
             yield f"has shape {shape}, but the {varying[0]} of layout {self.layout!r} cannot vary"
         if self.stored_dtype not in DTYPES:
             yield f"has dtype {self.dtype!r}. Use {', '.join(DTYPES)}"
+        if self.sequence_of and not spec.has_length:
+            yield f"is a sequence of {self.sequence_of!r}, but layout {self.layout!r} has no steps"
+        added = [f for f, has in (("size", spec.has_size), ("length", self.is_ragged)) if f in self.facts and not has]
+        if added:
+            yield f"announces the fact {added[0]!r}, which its samples do not have"
+        for fact in self.announced_facts:
+            if not fact or "." in fact:
+                yield f"announces the fact {fact!r}. Use a name without dots"
         if self.shown and (len(self.shown) not in (1, 3) or not all(0 <= c < self.channels for c in self.shown)):
             yield f"shows channels {self.shown}. State one or three of its {self.channels} channels, from 0"
+
+    def find_fact_errors(self, name: str, sample: Mapping[str, NDArray[Any]]) -> Iterator[str]:
+        """Yield what is wrong with the announced facts of a sample, as read, of this modality called `name`."""
+        for fact in self.announced_facts:
+            key = f"{name}.{fact}"
+            if key not in sample:
+                yield f"{name!r} announces the fact {fact!r}, but read() returns no {key!r}"
+                continue
+            value = np.asarray(sample[key])
+            if value.dtype.kind not in "biuf":
+                yield f"{key!r} holds {value.dtype}, but facts are numbers"
+            elif self.spec.has_length and value.ndim and len(value) != len(sample[name]):
+                yield f"{key!r} has {len(value)} entries, but {name!r} has {len(sample[name])} steps"
 
     def key_form(self) -> dict[str, Any]:
         """Return what stage keys contain of it: every field, and the version of its layout."""
         return {**{field.name: getattr(self, field.name) for field in fields(self)}, "layout": self.spec.label}
+
+
+def match_encoders(encoders: Collection[str], modalities: Mapping[str, Modality]) -> dict[str, str]:
+    """Return the encoder of each modality that has one: its own, or for a series that of its steps."""
+    own = {name: name for name in encoders if name in modalities}
+    steps = {name: one.sequence_of or "" for name, one in modalities.items() if name not in encoders}
+    return own | {name: step for name, step in steps.items() if step in encoders}

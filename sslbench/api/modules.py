@@ -22,9 +22,9 @@ from sslbench.api.capabilities import Tokens as Tokens
 from sslbench.api.renamed import missing_name
 from sslbench.api.training_budget import Fit as Fit
 from sslbench.api.values import (
-    Artifact,
     Batch,
     FeatureTable,
+    ImageArtifact,
     KeyedRandom,
     Loss,
     Modality,
@@ -141,8 +141,8 @@ class Method(nn.Module, ABC):
 class TrainedMethod(Method, Objective, ABC):
     """A method with training."""
 
-    def illustrate(self, batch: Batch, step: Step) -> Sequence[Artifact]:
-        """Return illustrations of held-out samples; called once, after training."""
+    def illustrate(self, batch: Batch, step: Step) -> Sequence[ImageArtifact]:
+        """Return illustrations of held-out samples, in any layout; called once, after training."""
         return ()
 
 
@@ -217,6 +217,11 @@ class Trial(Protocol):
 
     @property
     def target(self) -> Target: ...
+
+    @property
+    def modalities(self) -> Mapping[str, Modality]:
+        """Return the modalities of the samples, for `sslbench.api.series`."""
+        ...
 
     @property
     def bench(self) -> Bench: ...

@@ -266,8 +266,8 @@ class Dataset(Protocol):
     columns: one row per sample: 'id' (unique), 'split' where an official split exists ('split.0', 'split.1',
         ... where several are published; each is a fold), and group columns.
     labels: [n] class codes (-1: unknown), [n, C] labels (1, 0, -1: unknown), or [n, D] numbers (NaN: unknown).
-    read: returns a sample in the types of `modalities`, and 'image.size', the height and width of 'image' before padding.
-        It may raise any error: the row is then left out and counted.
+    read: returns a sample in the types of `modalities`, the facts that these announce, and 'image.size', the height and width
+        of 'image' before padding. It may raise any error: the row is then left out and counted.
 
     Optional members: `contents() -> Sequence[str]`, a digest of each sample's bytes; `account`, rows of a table on used and
     unused samples; `describe() -> DataDescription`; and `sizes`, height and width [n, 2] of each original image (0: unknown).

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
+from sslbench.api.modality import match_encoders
 from sslbench.api.protocols import Need
 from sslbench.api.targets import KINDS, kind_of
 from sslbench.api.values import Modality, PlanContext, Role, Shapes
@@ -149,36 +150,97 @@ def check_training_data(method: Choice, pretrain: Sequence[Part], splits: SplitS
     return problems
 
 
-def modality_mismatches(learned: Mapping[str, Modality], measured: Mapping[str, Modality], name: str) -> list[str]:
-    """Return one message per modality of the evaluation data that encoders of the pretraining data cannot take."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedData:
+    """Modalities of data, and for messages the setting that names it and its name."""
+
+    setting: str
+    name: str
+    modalities: Mapping[str, Modality]
+
+
+def find_mismatches(learned: ComparedData, measured: ComparedData, any_size: Collection[str]) -> list[str]:
+    """Return one message per modality of the evaluation data whose shape its encoder cannot take, or if none has an encoder.
+
+    learned: the pretraining data, with modalities as encoders receive them.
+    any_size: modalities whose encoders take samples of any size.
+    """
+    matched = match_encoders(learned.modalities, measured.modalities)
+    if not matched:
+        known = {
+            name: f" (a sequence of {modality.sequence_of!r})" if modality.sequence_of else ""
+            for name, modality in measured.modalities.items()
+        }
+        has = ", ".join(f"{name!r}{steps}" for name, steps in known.items())
+        takes = ", ".join(map(repr, learned.modalities))
+        return [
+            f"{measured.setting}: {measured.name} has {has}, but the encoders take {takes} of {learned.name} "
+            f"({learned.setting}). Choose data with such samples, or with sequences of them"
+        ]
     problems = []
-    for modality in learned.keys() & measured.keys():
-        ours, theirs = learned[modality], measured[modality]
-        if ours.layout != theirs.layout:
+    for name, encoder in matched.items():
+        ours, theirs, is_series = learned.modalities[encoder], measured.modalities[name], name != encoder
+        difference = _find_difference(ours, theirs, is_series=is_series, is_free=encoder in any_size)
+        if difference:
+            has = (
+                f"steps of shape {theirs.shape[1:]}"
+                if is_series
+                else f"layout {theirs.layout} and shape {theirs.shape}"
+            )
             problems.append(
-                f"data: {modality!r} of {name} has layout {theirs.layout}, but the pretraining data has {ours.layout}. "
-                "Choose data of the same layout"
+                f"{measured.setting}: {name!r} of {measured.name} has {has}, but the encoder takes {encoder!r} of "
+                f"{learned.name} ({learned.setting}) with layout {ours.layout} and shape {ours.shape}: {difference}"
             )
-        elif ours.channels != theirs.channels:
-            axis = ours.spec.axes[ours.spec.channel_axis]
-            counts = (
-                f"{modality!r} of {name} has {theirs.channels} {axis}, but the pretraining data has {ours.channels}"
-            )
-            fix = "Set data.channels=gray, and with pretrain.pool=NAME also pretrain.settings.channels=gray"
-            problems.append(f"data: {counts}. {fix}, where the dataset has this setting")
     return problems
 
 
-def find_pool_errors(pool: Sequence[Part]) -> list[str]:
-    """Return one message per modality of pooled parts whose samples cannot be in one batch: other channels or types."""
+def _find_difference(ours: Modality, theirs: Modality, *, is_series: bool = False, is_free: bool = False) -> str:
+    """Return what differs between two modalities, or a sample and the steps of a series, with advice; '' if nothing does.
+
+    is_free: whether sides, which are not channels, may differ. Sizes in pixels may, as samples are resized, but not steps.
+    """
+    spec, shape = ours.spec, theirs.shape[is_series:]
+    if len(shape) != len(spec.axes) or (theirs.layout != ours.layout and not is_series):
+        return "the axes differ. Choose data of the same layout"
+    for place, (axis, own, other) in enumerate(zip(spec.axes, ours.shape, shape, strict=True)):
+        is_channel = place == spec.channel_axis
+        varies = is_free or own == 0 or (spec.has_size and not is_series)
+        if own == other or (varies and not is_channel):
+            continue
+        if is_channel and spec.has_size:
+            gray = "Set data.channels=gray, and with pretrain.pool=NAME also pretrain.settings.channels=gray"
+            return f"the numbers of {axis} differ. {gray}, where the dataset has this setting"
+        fix = "" if is_channel else ", or a backbone that provides any-size"
+        return f"the numbers of {axis} differ. Choose data of one shape{fix}"
+    return ""
+
+
+def find_pool_errors(pool: Sequence[Part], setting: str) -> list[str]:
+    """Return one message per modality of pooled parts whose samples cannot be in one batch: other shapes, facts or types."""
     problems = []
     for part in pool[1:]:
         first, own = pool[0].dataset.modalities, part.dataset.modalities
-        problems += modality_mismatches(first, own, part.name)
+        lacking = [name for name in first if name not in own]
+        lacking += [
+            f"{name}.{fact}" for name in first.keys() & own.keys() for fact in first[name].announced_facts
+            if fact not in own[name].facts
+        ]  # fmt: skip
+        problems += [
+            f"{setting}: {part.name} has no {name!r}, which {pool[0].name} has. Pretrain on parts with the same "
+            "modalities and facts, with --dataset NAME/PART and pretrain.pool=NAME/PART"
+            for name in lacking
+        ]
         for name in first.keys() & own.keys():
             types = own[name].stored_dtype, first[name].stored_dtype
-            if types[0] != types[1]:
-                problem = f"pretrain.pool: {name!r} of {part.name} holds {types[0]}, but of {pool[0].name} {types[1]}"
+            difference = _find_difference(first[name], own[name])
+            if not difference and first[name].is_ragged and not own[name].is_ragged:
+                difference = "only one states lengths. Choose data of one shape"
+            if difference:
+                shapes = [f"layout {one.layout} and shape {one.shape}" for one in (own[name], first[name])]
+                problem = f"{name!r} of {part.name} has {shapes[0]}, but of {pool[0].name} {shapes[1]}"
+                problems.append(f"{setting}: {problem}: {difference}")
+            elif types[0] != types[1]:
+                problem = f"{setting}: {name!r} of {part.name} holds {types[0]}, but of {pool[0].name} {types[1]}"
                 problems.append(f"{problem}. Pool datasets with one type of values")
     return problems
 

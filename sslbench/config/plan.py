@@ -18,12 +18,13 @@ from sslbench.config.budget import collect_warnings
 from sslbench.config.choices import Choice, choose
 from sslbench.config.class_names import warn_of_similar_classes
 from sslbench.config.compatibility import (
+    ComparedData,
     check_training_data,
     find_background_errors,
+    find_mismatches,
     find_pool_errors,
     incompatibilities,
     leakage_errors,
-    modality_mismatches,
     view_shapes,
 )
 from sslbench.config.datasets import DatasetCache, Part
@@ -174,6 +175,7 @@ def _complete(
     facts = PlanContext(
         modalities=encoded, shapes=shapes, samples=rows, batch_size=train.batch_size, epochs=epochs, target=target
     )
+    _compare_data(draft, pretrain, evaluate, encoded, backbones)
     _check_parts(draft, pretrain, evaluate, prepare, splits)
     pool = draft.section("pretrain", PretrainSettings).pool
     draft.problems += check_training_data(method, pretrain, splits)
@@ -205,16 +207,38 @@ def _complete(
 def _check_parts(
     draft: Draft, pretrain: Sequence[Part], evaluate: Sequence[Part], prepare: PrepareSettings, splits: SplitSettings
 ) -> None:
-    """Check that the available parts have the same modalities and can be split."""
+    """Check that the available parts can be split and prepared."""
     placeholders = draft.datasets.placeholders
     pool = [p for p in pretrain if p.name not in placeholders]
     available = [p for p in evaluate if p.name not in placeholders and kind_of(p.dataset.target).has_labels]
     for part in available:
-        data = part.dataset
-        draft.problems += modality_mismatches(pool[0].dataset.modalities, data.modalities, part.name) if pool else []
-        draft.problems += division_errors(data.labels, data.columns, splits, part.choice.spec.card.groups)
-    unseen = (problem for problem in find_pool_errors(pool) if problem not in draft.problems)
-    draft.problems += [*unseen, *find_background_errors((*pool, *available), prepare)]
+        draft.problems += division_errors(
+            part.dataset.labels, part.dataset.columns, splits, part.choice.spec.card.groups
+        )
+    draft.problems += find_background_errors((*pool, *available), prepare)
+
+
+def _compare_data(
+    draft: Draft,
+    pretrain: Sequence[Part],
+    evaluate: Sequence[Part],
+    encoded: Mapping[str, Modality],
+    backbones: Mapping[str, Choice],
+) -> None:
+    """Check that the parts of the pool fit together, and the evaluation data the encoders."""
+    placeholders = draft.datasets.placeholders
+    pool = [part for part in pretrain if part.name not in placeholders]
+    is_other = draft.section("pretrain", PretrainSettings).is_other_dataset
+    setting, measured = "pretrain.pool" if is_other else "data", "evaluate" if draft.tree.get("evaluate") else "data"
+    if wrong := find_pool_errors(pool, setting):
+        draft.problems += wrong
+    elif encoded and pool and pool[0] is pretrain[0]:
+        learned = ComparedData(setting=setting, name=pool[0].name, modalities=encoded)
+        any_size = {name for name, choice in backbones.items() if "any-size" in choice.spec.provides(choice.config)}
+        for part in evaluate:
+            if part.name not in placeholders:
+                own = ComparedData(setting=measured, name=part.name, modalities=part.dataset.modalities)
+                draft.problems += find_mismatches(learned, own, any_size)
 
 
 def _threads(machine: Machine, modalities: Mapping[str, Modality], rows: int) -> int:
@@ -231,7 +255,14 @@ def _restrict_facts(draft: Draft, modalities: Mapping[str, Modality]) -> dict[st
         settings = convert(section, ModalitySettings, f"modalities.{name}", draft.problems)
         if name not in modalities:
             draft.problems.append(f"modalities.{name}: the data has no such modality{did_you_mean(name, modalities)}")
-        elif settings.facts is not None:
+            continue
+        known = modalities[name].facts
+        draft.problems += [
+            f"modalities.{name}.facts: the data has no fact {fact!r}{did_you_mean(fact, known)}"
+            for fact in settings.facts or ()
+            if fact not in known
+        ]
+        if settings.facts is not None:
             result[name] = replace(modalities[name], facts=settings.facts)
     return result
 

@@ -23,8 +23,10 @@ class SyntheticDataset:
         self.columns: Mapping[str, NDArray[np.str_]] = dict.fromkeys(("id", *groups), np.arange(rows).astype(np.str_))
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
-        """Return noise of the modalities' shapes."""
-        return {name: modality.code.random(modality, rng) for name, modality in self.modalities.items()}
+        """Return noise of the modalities' shapes, and 0 for their facts."""
+        samples = {name: modality.code.random(modality, rng) for name, modality in self.modalities.items()}
+        facts = {f"{name}.{fact}" for name, modality in self.modalities.items() for fact in modality.announced_facts}
+        return samples | dict.fromkeys(facts, np.zeros(()))
 
     def fingerprint(self) -> str:
         """Return a text that depends on the number of samples only, as results on them are discarded."""

@@ -50,7 +50,7 @@ class Prepared:
     labels: NDArray[Any]
     columns: Mapping[str, NDArray[np.str_]]
     data: Mapping[str, Column]
-    facts: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    facts: Mapping[str, Column] = field(default_factory=dict)
     kept: Rows
     unreadable: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class Prepared:
             if lengths is not None:
                 batch[f"{name}.length"] = lengths
         for name, values in self.facts.items():
-            batch[name] = values[places]
+            batch[name] = values.read(places)[0]
         return batch
 
 
@@ -161,7 +161,10 @@ def open_prepared(folder: Path, name: str) -> Prepared:
             offsets=np.load(offsets) if offsets.exists() else None,
         )
         for fact in described["stored_facts"]:
-            facts[f"{modality}.{fact}"] = np.load(folder / f"{modality}.{fact}.npy")
+            facts[f"{modality}.{fact}"] = Column(
+                values=np.load(folder / f"{modality}.{fact}.npy"),
+                offsets=data[modality].offsets if fact in described.get("step_facts", ()) else None,
+            )
     return Prepared(
         key=folder.name,
         name=name,

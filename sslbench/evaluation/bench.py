@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from sslbench.api.frozen_encoder import FrozenEncoder
 from sslbench.api.modules import Backbone, Fit, Objective
 from sslbench.api.targets import kind_of
-from sslbench.api.values import FeatureTable, Role, Scalar, Target, Task, View
+from sslbench.api.values import FeatureTable, Modality, Role, Scalar, Target, Task, View
 from sslbench.config.settings import TrainSettings
 from sslbench.data.loader import read_ahead
 from sslbench.data.table import Pool, Prepared
@@ -192,6 +192,11 @@ class HarnessTrial:
     def dependency(self, slot: str) -> FrozenEncoder:
         """Return an encoder that the protocol uses; it is built on the first call."""
         return self.load_dependency(slot)
+
+    @property
+    def modalities(self) -> Mapping[str, Modality]:
+        """Return the modalities of the samples."""
+        return self.bench.table.modalities
 
     def rng(self, *name: Scalar) -> np.random.Generator:
         """Return a generator keyed by seed, protocol, data and `name`."""

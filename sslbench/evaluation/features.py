@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sslbench.api.modules import Backbone, Method
-from sslbench.api.values import Modality, Role, View
+from sslbench.api.modules import Method
+from sslbench.api.series import average_steps, embed_view
+from sslbench.api.values import Role, View
 from sslbench.data.disk_arrays import create_array
 from sslbench.data.loader import read_ahead
 from sslbench.data.table import Pool, Prepared
@@ -62,7 +63,7 @@ def extract(method: Method, table: Prepared, views: ViewMaker, folder: Path, tic
     """Embed every row of a table and write one array per space."""
 
     def embed_rows(rows: NDArray[np.int64], view: View) -> Mapping[str, Tensor]:
-        return embed(method, views.plain(view), table.modalities)
+        return embed_view(method, views.plain(view), table.modalities)
 
     _write_arrays(method, table, views, folder, embed_rows, tick)
     lengths = {n.removesuffix(".length"): v.tolist() for n, v in _lengths(table).items()}
@@ -80,7 +81,7 @@ def extract_views(
     """Embed two random views of every row of a table and write one array per modality."""
 
     def embed_rows(rows: NDArray[np.int64], view: View) -> Mapping[str, Tensor]:
-        return _embed_two_views(method, view, rows, views, augmentation)
+        return _embed_two_views(method, table, view, rows, views, augmentation)
 
     _write_arrays(method, table, views, folder, embed_rows, tick)
 
@@ -107,30 +108,22 @@ def _write_arrays(
         array.flush()  # type: ignore[attr-defined]
 
 
-def embed(method: Method, view: View, modalities: Mapping[str, Modality]) -> Mapping[str, Tensor]:
-    """Embed a view; a series whose steps have an encoder's modality is encoded step by step: [B, T, D]."""
-    found = dict(method.embed(view))
-    for name, modality in modalities.items():
-        encoder = method.encoders.get(modality.sequence_of or "")
-        if encoder is not None and name not in method.encoders:
-            found[name] = encode_steps(encoder, view[name])
-    return found
-
-
-def encode_steps(encoder: Backbone, series: Tensor) -> Tensor:
-    """Apply an encoder to every step of a series [B, T, D]; return [B, T, width]."""
-    batch, steps = series.shape[:2]
-    encoded: Tensor = encoder(series.reshape(batch * steps, *series.shape[2:]))
-    return encoded.view(batch, steps, -1)
-
-
 def _embed_two_views(
-    method: Method, view: View, rows: NDArray[np.int64], views: ViewMaker, augmentation: BuiltAugmentation
+    method: Method,
+    table: Prepared,
+    view: View,
+    rows: NDArray[np.int64],
+    views: ViewMaker,
+    augmentation: BuiltAugmentation,
 ) -> dict[str, Tensor]:
+    """Return two vectors per sample [B, 2, D] by array name; the steps of a series are averaged."""
     index = torch.from_numpy(rows).to(views.device)
     two_views = views.make(view, index, 0, augmentation, {"view": Role(count=2)})["view"]
-    both = [method.embed(v) for v in two_views]
-    return {f"{name}{AUGMENTED_SUFFIX}": torch.stack([b[name] for b in both], 1) for name in both[0] if "." not in name}
+    both = []
+    for one in two_views:
+        found = {name: x for name, x in embed_view(method, one, table.modalities).items() if "." not in name}
+        both.append({n: average_steps(x, one.get(f"{n}.length")) if x.ndim == 3 else x for n, x in found.items()})
+    return {f"{name}{AUGMENTED_SUFFIX}": torch.stack([b[name] for b in both], 1) for name in both[0]}
 
 
 def _put(
@@ -149,7 +142,8 @@ def _put(
 
 def _shape(name: str, values: Tensor, table: Prepared) -> tuple[int, ...]:
     """Return the shape of the whole array; a ragged series is as long as its longest sample."""
-    offsets = table.data[name].offsets if values.ndim == 3 and name in table.data else None
+    column = table.data.get(name.partition(".")[0]) if values.ndim == 3 else None
+    offsets = column.offsets if column is not None else None
     steps = (int(np.diff(offsets).max()),) if offsets is not None else tuple(values.shape[1:-1])
     return (len(table), *steps, values.shape[-1])
 

@@ -73,9 +73,10 @@ def _load_method(inputs: ExtractInputs, services: StageServices) -> Method:
 
 
 def _make_views(inputs: ExtractInputs, services: StageServices, seed: int, device: torch.device) -> ViewMaker:
-    """Make the views that the encoders of a pretraining receive."""
-    modalities, _, _ = load_training_facts(services.pretrained)
-    return make_views(modalities, seed, device, is_squashed=inputs.samples.fit == "squash")
+    """Make the views that the encoders of a pretraining receive, and series of these."""
+    learned, _, _ = load_training_facts(services.pretrained)
+    series = {name: one for name, one in services.table.modalities.items() if one.sequence_of in learned}
+    return make_views({**series, **learned}, seed, device, is_squashed=inputs.samples.fit == "squash")
 
 
 def _load_dependency(inputs: EvaluateInputs, services: StageServices, device: torch.device, slot: str) -> FrozenEncoder:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import cast
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from sslbench.api.modules import Backbone, DropPath, Objective, Tokens, Trial
+from sslbench.api.series import encode_samples, match_encoders
 from sslbench.api.target_losses import loss_of
 from sslbench.api.targets import Labels, kind_of
-from sslbench.api.values import Batch, Loss, Outcome, Step, Target, Task, View
+from sslbench.api.values import Batch, Loss, Modality, Outcome, Step, Target, Task, View
 from sslbench.protocols.finetune import FinetuneConfig, make_fit
 
 
@@ -31,13 +32,25 @@ def make_head(width: int, classes: int, config: FinetuneConfig, *, tokens: bool)
 
 
 class Classifier(Objective):
-    """Encoders whose features are concatenated, a head, and the loss of the target, with label smoothing."""
+    """Encoders whose features are concatenated, a head, and the loss of the target, with label smoothing.
 
-    def __init__(self, encoders: Mapping[str, Backbone], target: Target, config: FinetuneConfig) -> None:
+    modalities: those of the samples; the features of a series are averaged over its steps.
+    """
+
+    def __init__(
+        self,
+        encoders: Mapping[str, Backbone],
+        modalities: Mapping[str, Modality],
+        target: Target,
+        config: FinetuneConfig,
+    ) -> None:
         super().__init__()
+        self.modalities = modalities
+        matched = match_encoders(encoders, modalities).values()
+        encoders = {name: encoder for name, encoder in encoders.items() if name in matched}
         self.encoders = nn.ModuleDict(dict(encoders))
         self.smoothing, self.target_loss = config.label_smoothing, loss_of(target)
-        width = sum(encoder.width for encoder in encoders.values())
+        width = sum(encoders[name].width for name in matched)
         tokens = all(isinstance(encoder, Tokens) for encoder in encoders.values())
         self.head = make_head(width, len(target.names), config, tokens=tokens)
         for encoder in encoders.values():
@@ -46,8 +59,8 @@ class Classifier(Objective):
 
     def scores(self, view: View) -> Tensor:
         """Return the class scores [B, C] of a view."""
-        features = [encoder(view[name], view.get(f"{name}.length")) for name, encoder in self.encoders.items()]
-        scores: Tensor = self.head(torch.cat(features, dim=1))
+        encoders = {name: cast(Backbone, encoder) for name, encoder in self.encoders.items()}
+        scores: Tensor = self.head(encode_samples(encoders, view, self.modalities))
         return scores.float()
 
     def loss(self, batch: Batch, step: Step) -> Loss:
@@ -69,7 +82,7 @@ class Finetune:
             encoders = trial.bench.encoders()
             if not any(True for encoder in encoders.values() for _ in encoder.parameters()):
                 return
-            objective = Classifier(encoders, trial.target, self.config)
+            objective = Classifier(encoders, trial.modalities, trial.target, self.config)
             for parameter in objective.parameters():
                 parameter.requires_grad_(True)
             yield self._task(trial, place, task, objective)

@@ -150,8 +150,22 @@ def reads_announced_shapes(subject: Subject) -> Iterator[str]:
 
 @check(
     "dataset",
+    change="return every fact of `Modality.facts` as '<modality>.<fact>': a number, or one entry per step",
+    needs=("reads_announced_shapes",),
+)
+def reads_announced_facts(subject: Subject) -> Iterator[str]:
+    """Facts are stored with the samples, and methods and operations rely on them."""
+    dataset = open_dataset(subject)
+    for row in some_rows(dataset):
+        sample = read(dataset, row)
+        for name, modality in dataset.modalities.items():
+            yield from (f"row {row}: {error}" for error in modality.find_fact_errors(name, sample))
+
+
+@check(
+    "dataset",
     change="announce a layout, a shape, a target and a split that runs support, or raise RequestError",
-    needs=("uses_known_names", "reads_announced_shapes"),
+    needs=("uses_known_names", "reads_announced_facts"),
 )
 def is_usable_in_a_run(subject: Subject) -> Iterator[str]:
     """A dataset must also be planned, prepared and encoded by a run."""

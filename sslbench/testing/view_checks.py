@@ -106,6 +106,23 @@ def keeps_unknown_keys(subject: Subject) -> Iterator[str]:
 
 @check(
     "operation",
+    change="change the facts of sslbench.api.series.step_facts in the same way as the steps",
+    needs=("keeps_unknown_keys",),
+)
+def moves_facts_with_steps(subject: Subject) -> Iterator[str]:
+    """A fact such as the time of each step must have as many steps as its sequence."""
+    sequences = {what: one for what, one in supported_modalities(subject).items() if one.spec.has_length}
+    if not sequences:
+        raise NotApplicable("takes no sequences")
+    for what, modality in sequences.items():
+        time = torch.arange(float(modality.shape[0])).expand(ROWS, -1)
+        made = apply_operation(subject, modality, {**sample(modality), "x.time": time})
+        if made["x.time"].shape != made["x"].shape[:2]:
+            yield f"{what} has {made['x'].shape[1]} steps afterwards, but its fact {tuple(made['x.time'].shape)[1:]}"
+
+
+@check(
+    "operation",
     change="take every random number from draws.uniform() or draws.normal()",
     needs=("does_not_modify_its_input",),
 )

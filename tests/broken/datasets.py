@@ -53,6 +53,14 @@ class Floats(Images):
         return {"image": super().read(row, rng)["image"].astype(np.float64)}
 
 
+class Scaleless(Images):
+    """Announce the size of a pixel, but do not return it."""
+
+    def __init__(self, config, source):
+        super().__init__(config, source)
+        self.modalities = {"image": Modality(layout="image", shape=(1, 8, 8), facts=("pixel",))}
+
+
 class Moody(Images):
     def fingerprint(self):
         return str(uuid.uuid4())
@@ -119,6 +127,7 @@ BROKEN = {
     "has_valid_columns": dataset(Twins),
     "matches_the_counts_of_its_card": dataset(Images, counts={"": {"a": 10, "b": 11}}),
     "reads_announced_shapes": dataset(Floats),
+    "reads_announced_facts": dataset(Scaleless),
     "is_reproducible": dataset(Moody),
     "is_usable_in_a_run": dataset(UnknownLayout),
     "is_thread_safe": dataset(Shared),

@@ -49,11 +49,19 @@ def set_of(folder, name):
     return [brighter, AugmentationSpec(**{**KNOWN, "name": "whole"}, operations={"one": OperationStep(operation=name)})]
 
 
+def drop_step(folder):
+    """Drop the first step of a sequence, but not of its facts."""
+    build = lambda config, parts: lambda view, draws: {**view, "x": view["x"][:, 1:]}  # noqa: E731
+    shorten = lambda config, shapes: {name: (steps - 1, *others) for name, (steps, *others) in shapes.items()}  # noqa: E731
+    return OperationSpec(**SETTINGS, build=build, layouts=frozenset({"sequence"}), shapes=shorten)
+
+
 BROKEN = {
     "returns_announced_shapes": operation(lambda x, draws: x[..., 1:]),
     "stays_in_range": operation(lambda x, draws: x + 1),
     "does_not_modify_its_input": operation(lambda x, draws: x.mul_(0.5)),
     "keeps_unknown_keys": forgetful,
+    "moves_facts_with_steps": drop_step,
     "uses_given_random_numbers": operation(lambda x, draws: x * torch.rand(1)),
     "treats_samples_independently": operation(lambda x, draws: (x - x.mean()).clamp(0, 1)),
     "uses_installed_operations": lambda folder: set_of(folder, "brokn"),

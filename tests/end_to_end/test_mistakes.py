@@ -58,6 +58,7 @@ def test_data_of_other_channels_than_what_is_learned_from_is_refused(tmp_path):
         (tmp_path / name).mkdir()
         Image.new("RGB", (9, 9), (200, 10, 10)).save(tmp_path / name / "1.png")
     with pytest.raises(
-        RequestError, match=rf"'image' of {tmp_path.name} has 3 channels, but the pretraining data has 1\. Set"
+        RequestError,
+        match=rf"'image' of {tmp_path.name} has .* shape \(3, 0, 0\), but .* of digits \(pretrain.pool\) .* Set",
     ):
         sslbench.run("mae", "image-folder", settings={"data.root": str(tmp_path), "pretrain.pool": "digits"})

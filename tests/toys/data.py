@@ -60,8 +60,38 @@ def series(config: Rows, source: Source) -> Toy:
     return Toy(samples, {"series": Modality(layout="sequence", shape=(5, 4), sequence_of="spectrum")}, labels)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    modality: str = "spectrum"
+    layout: str = "vector"
+    shape: tuple[int, ...] = (4,)
+    sequence_of: str = ""
+    facts: tuple[str, ...] = ()
+
+
+def shaped(config: Shape, source: Source) -> Toy:
+    """Samples of any modality, for comparing shapes; sides of 0 are 6."""
+    labels = [row % 2 for row in range(20)]
+    kind = np.uint8 if config.layout == "image" else np.float32
+    samples = [{config.modality: np.zeros([side or 6 for side in config.shape], kind)} for _ in labels]
+    modality = Modality(
+        layout=config.layout, shape=config.shape, sequence_of=config.sequence_of or None, facts=config.facts
+    )
+    return Toy(samples, {config.modality: modality}, labels)
+
+
 @hookimpl
 def sslbench_datasets():
+    yield DatasetSpec(
+        name="toy-shaped",
+        version=1,
+        summary="a toy",
+        citation=CITATION,
+        config=Shape,
+        smoke=Shape(),
+        build=shaped,
+        card=CARD,
+    )
     for name, build in (("toy-pairs", pairs), ("toy-spectra", spectra), ("toy-series", series)):
         yield DatasetSpec(
             name=name,

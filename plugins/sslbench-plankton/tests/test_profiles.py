@@ -98,3 +98,19 @@ def test_a_window_of_the_resampled_steps_is_kept(pair):
         assert any(torch.equal(made["profile"][row], complete[row, start : start + 16]) for start in range(5))
     with pytest.raises(ValueError, match="keep=30: must be at most steps=20"):
         TimeCropConfig(steps=20, keep=30)
+
+
+def test_facts_of_steps_follow_a_crop_and_a_mirror():
+    time = torch.arange(20.0).expand(3, 20)
+    angles = torch.stack([time, -time], 2)
+    view = {
+        "profile": torch.stack([time] * 6, 2), "profile.length": torch.tensor([20, 20, 20]), "profile.time": time,
+        "profile.angles": angles, "profile.height": torch.tensor([1.0, 2, 3]),
+    }  # fmt: skip
+    cropped = time_crop(TimeCropConfig(steps=10, keep=4), PARTS)(view, draws())
+    assert cropped["profile.time"].shape == (3, 4)
+    assert torch.equal(cropped["profile.time"], cropped["profile"][..., 0])
+    assert torch.equal(cropped["profile.angles"][..., 1], -cropped["profile.time"])
+    assert torch.equal(cropped["profile.height"], view["profile.height"])
+    mirrored = mirror_together(MirrorConfig(), PARTS)({**view, "image": torch.rand(3, 1, 8, 8)}, draws())
+    assert torch.equal(mirrored["profile.time"], time.flip(1))

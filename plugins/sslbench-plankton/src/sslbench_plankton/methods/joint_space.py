@@ -52,9 +52,9 @@ class JointSpace(TrainedMethod):
         return {name: cast(Backbone, module) for name, module in self.kept.items()}
 
     def embed(self, view: View) -> Mapping[str, Tensor]:
-        """The encoders' features, and their projections into the joint space."""
+        """Return the features of the modalities of a view, and their projections into the joint space."""
         found = dict(super().embed(view))
-        return found | {f"{name}.{SPACE}": self.project(name, found[name], view) for name in self.kept}
+        return found | {f"{name}.{SPACE}": self.project(name, found[name], view) for name in self.kept if name in found}
 
     def project(self, name: str, feature: Tensor, view: View) -> Tensor:
         """A modality's feature [B, D] and its facts -> [B, out]."""

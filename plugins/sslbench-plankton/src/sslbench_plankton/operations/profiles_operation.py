@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sslbench.api import KeyedRandom, OperationParts, View
 from sslbench.api.modules import Operation
+from sslbench.api.series import step_facts
 from sslbench.api.view_places import LEFT_RIGHT, flip_facts
 from sslbench_plankton.operations.profiles import BandDropConfig, BandScaleConfig, MirrorConfig, TimeCropConfig
 from sslbench_plankton.resampling import resample
@@ -23,16 +24,23 @@ def modalities_of(parts: OperationParts, layout: str) -> tuple[str, ...]:
 
 
 class OnSequences:
-    """Apply one function to every sequence of a view, with draws of its own for each."""
+    """Apply one function to every sequence of a view, with draws of its own for each.
 
-    def __init__(self, parts: OperationParts, change: Change) -> None:
-        self.names, self.change = modalities_of(parts, "sequence"), change
+    moves_steps: whether the function moves or resamples steps, so that facts of the steps follow, such as their times.
+    """
+
+    def __init__(self, parts: OperationParts, change: Change, *, moves_steps: bool = False) -> None:
+        self.names, self.change, self.moves_steps = modalities_of(parts, "sequence"), change, moves_steps
 
     def __call__(self, view: View, draws: KeyedRandom) -> View:
         made = dict(view)
         for name in (name for name in self.names if name in view):
-            changed = self.change(view[name], view.get(f"{name}.length"), draws.fork(name))
+            length, own = view.get(f"{name}.length"), draws.fork(name)
+            changed = self.change(view[name], length, own)
             made |= {f"{name}{fact}": value for fact, value in changed.items()}
+            for fact, values in step_facts(view, name).items() if self.moves_steps else ():
+                moved = self.change(values.flatten(2) if values.ndim > 2 else values.unsqueeze(2), length, own)[""]
+                made[fact] = moved.reshape(*moved.shape[:2], *values.shape[2:])
         return made
 
 
@@ -81,12 +89,13 @@ def time_crop(config: TimeCropConfig, parts: OperationParts) -> OnSequences:
             return {"": kept}
         return {"": kept, ".length": torch.full_like(length, config.keep), ".original_length": length}
 
-    return OnSequences(parts, change)
+    return OnSequences(parts, change, moves_steps=True)
 
 
 def mirror_together(config: MirrorConfig, parts: OperationParts) -> Operation:
     """Images left to right and sequences end to start, as when the particle had passed the other way round."""
-    images, reverse = modalities_of(parts, "image"), OnSequences(parts, lambda x, n, draws: {"": reverse_time(x, n)})
+    images = modalities_of(parts, "image")
+    reverse = OnSequences(parts, lambda x, n, draws: {"": reverse_time(x, n)}, moves_steps=True)
 
     def change(view: View, draws: KeyedRandom) -> View:
         made = dict(reverse(view, draws))

@@ -31,7 +31,9 @@ class JointEmbedding(TrainedMethod):
         return {self.modality: self.encoder}
 
     def embed(self, view: View) -> Mapping[str, Tensor]:
-        """Return the features [B, D] of encoder and projector, by space."""
+        """Return the features [B, D] of encoder and projector, by space; nothing for a view without the modality."""
+        if self.modality not in view:
+            return {}
         feature = self.encoders[self.modality](*self.encoder_inputs(view))
         return {self.modality: feature, f"{self.modality}.projector": self.select_projector()(feature)}
 
