@@ -20,6 +20,7 @@ class Dependency:
 
     modality: modality that an encoder takes (None: the only one whose layout it takes).
     size: side in pixels of the samples that an encoder takes; views of another size are resized (0: the size of the views).
+    requires: capabilities that the backbone must provide, such as "maps".
     backbone: name and settings of the backbone of a method.
     """
 
@@ -28,4 +29,5 @@ class Dependency:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     modality: str | None = None
     size: int = 0
+    requires: frozenset[str] = frozenset()
     backbone: Dependency | None = None

@@ -180,8 +180,8 @@ def _choose_uses(
 
 def _find_invalid_field(use: Dependency) -> str:
     """Return a sentence on the first field of a dependency that does not fit its kind, or an empty text."""
-    if use.kind == "dataset" and (use.modality or use.size):
-        return f"modality and size are for encoders, and {use.name!r} is a dataset. Remove them"
+    if use.kind == "dataset" and (use.modality or use.size or use.requires):
+        return f"modality, size and requires are for encoders, and {use.name!r} is a dataset. Remove them"
     if use.size < 0:
         return f"size={use.size} is not a number of pixels. Set it to 1 or more, or to 0 for the size of the views"
     if use.kind == "method" and use.backbone is None:
@@ -214,18 +214,25 @@ def _choose_encoder(
     used = choose(catalog, use.kind, use.name, use.settings, path, problems, users)
     if used is None:
         return None
-    used = replace(used, modality=use.modality or "", size=use.size)
-    if use.backbone is None:
-        return used
-    if why := _why_no_encoder(used):
-        problems.append(f"{path}: {use.name!r} {why}. Use a backbone, or a method that only loads weights into one")
-        return None
-    backbone = choose(
-        catalog, "backbone", use.backbone.name, use.backbone.settings, f"{path}.backbone", problems, users
-    )
-    if backbone is None:
-        return None
-    return replace(used, uses={BACKBONE: backbone.without_weights() if used.spec.random_init else backbone})
+    used = backbone = replace(used, modality=use.modality or "", size=use.size)
+    needs = use.requires
+    if use.backbone is not None:
+        if why := _why_no_encoder(used):
+            problems.append(f"{path}: {use.name!r} {why}. Use a backbone, or a method that only loads weights into one")
+            return None
+        own = use.backbone
+        found = choose(catalog, "backbone", own.name, own.settings, f"{path}.backbone", problems, users)
+        if found is None:
+            return None
+        backbone, needs = found, needs | used.spec.requires
+        used = replace(used, uses={BACKBONE: found.without_weights() if used.spec.random_init else found})
+    provides = backbone.spec.provides(backbone.config)
+    if lacking := sorted(needs - provides):
+        has = ", ".join(sorted(provides)) or "nothing"
+        problems.append(
+            f"{path}: {backbone.name!r} does not provide {', '.join(lacking)}; it provides: {has}. Choose another backbone"
+        )
+    return used
 
 
 def _why_no_encoder(method: Choice) -> str:

@@ -81,6 +81,7 @@ REFUSED = {
     "the run encodes no modality 'imag', only 'image' (layout image). Did you mean 'image'?": teacher(modality="imag"),
     "size=-8 is not a number of pixels. Set it to 1 or more, or to 0 for the size of the views": teacher(size=-8),
     "'vit_tiny_patch16_224' has patches of 16 px, which do not divide images of 30 px": teacher("vit_tiny_patch16_224", size=30),
+    "'micro-cnn' does not provide tokens; it provides: any-size, depth, drop-path": teacher(requires=frozenset({"tokens"})),
     "'their-method' states 'micro-cnn', not a Dependency. Correct its dependencies()": "micro-cnn",
     "'pretrained' is a method, which needs a backbone. Set Dependency.backbone": teacher("pretrained", kind="method"),
     "'simclr' is trained. Use a backbone, or a method that only loads weights": teacher("simclr", kind="method", backbone=LITE),
@@ -168,6 +169,6 @@ def test_a_modality_of_a_dataset_that_is_used_is_an_error():
     used = teacher("digits", kind="dataset", modality="image")
     spec = DatasetSpec(name="their-a", **KNOWN, config=NoConfig, smoke=NoConfig(), card=card, dependencies=uses(used))
     with pytest.raises(
-        RequestError, match=r"modality and size are for encoders, and 'digits' is a dataset. Remove them"
+        RequestError, match=r"modality, size and requires are for encoders, and 'digits' is a dataset. Remove them"
     ):
         plan(spec, method="random-init", data="their-a")
