@@ -82,6 +82,7 @@ from sslbench.api.values import (
     UnaugmentedPass,
     View,
 )
+from sslbench.api.varied import Varied
 
 __all__ = [
     "ANY_LAYOUT",
@@ -160,6 +161,7 @@ __all__ = [
     "UnaugmentedPass",
     "Unavailable",
     "UnexpectedFormat",
+    "Varied",
     "View",
     "WorkerPool",
     "help_of", "hookimpl", "rank_scores", "scale_to_range", "setting", "setting_from",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -11,9 +11,11 @@ from sslbench.api.defaults import may_augment, tests_on_no_training_row, zero
 from sslbench.api.metrics import Metric
 from sslbench.api.specs import C, Spec
 from sslbench.api.values import TargetName
+from sslbench.api.varied import Varied
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Evaluator
+    from sslbench.api.values import Outcome
 
 
 class Need(Enum):
@@ -41,7 +43,9 @@ class ProtocolSpec(Spec[C]):
     views: number of augmented views of each sample that are embedded too.
     metrics: numbers that it reports, each a `Metric`, which is thereby installed; and names of other metrics, for which its
         tables have a column although they are not shown by default.
-    label_fractions: whether it is repeated for each fraction in `splits.label_fractions`.
+    varies: settings of which one run measures several values, the keys of `Outcome.setting`; an error for others.
+    chooses: names of what it selects, the keys of `Outcome.chosen`; an error for others.
+    label_fractions: whether it is repeated for each fraction in `splits.label_fractions`, and each list of labels.
     augments: whether its trainings augment samples.
     samples_seen: samples that its trainings process for a bank of a given size, for cost estimates (None: those of the data).
     is_default: whether it runs where a request names no protocol.
@@ -55,6 +59,8 @@ class ProtocolSpec(Spec[C]):
     views: Callable[[C], int] = zero
     metrics: tuple[Metric | str, ...] = ()
     renamed_metrics: tuple[RenamedMetric, ...] = ()
+    varies: tuple[Varied, ...] = ()
+    chooses: tuple[str, ...] = ()
     label_fractions: bool = True
     augments: Callable[[C], bool] = may_augment
     samples_seen: Callable[[C, int], int] | None = None
@@ -71,3 +77,11 @@ class ProtocolSpec(Spec[C]):
     def shown_metrics(self) -> tuple[str, ...]:
         """Return the names of metrics that its tables show in addition to those shown by default."""
         return tuple(metric for metric in self.metrics if isinstance(metric, str))
+
+    def find_undeclared(self, outcome: Outcome) -> Iterator[str]:
+        """Yield one sentence per setting and choice of an outcome that is not declared."""
+        declared = {one.name for one in self.varies}
+        for name in [name for name in outcome.setting if name not in declared]:
+            yield f"varies the setting {name!r}, which its spec does not declare. Add Varied(name={name!r}) to varies"
+        for name in [name for name in outcome.chosen if name not in self.chooses]:
+            yield f"chooses {name!r}, which its spec does not declare. Add {name!r} to chooses"

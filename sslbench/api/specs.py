@@ -269,7 +269,8 @@ class Dataset(Protocol):
     read: returns a sample in the types of `modalities`, the facts that these announce, and 'image.size', the height and width
         of 'image' before padding. It may raise any error: the row is then left out and counted.
 
-    Optional members: `contents() -> Sequence[str]`, a digest of each sample's bytes; `account`, rows of a table on used and
+    Optional members: `label_lists`, ids of labeled training samples by the name of a subset (see `splits.label_lists`);
+    `contents() -> Sequence[str]`, a digest of each sample's bytes; `account`, rows of a table on used and
     unused samples; `describe() -> DataDescription`; and `sizes`, height and width [n, 2] of each original image (0: unknown).
     """
 

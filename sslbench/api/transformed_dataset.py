@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Sample: TypeAlias = Mapping[str, NDArray[Any]]
     Change: TypeAlias = Callable[[Sample, np.random.Generator], Sample]
 
-OPTIONAL_MEMBERS = ("contents", "account", "describe", "sizes")
+OPTIONAL_MEMBERS = ("contents", "account", "describe", "sizes", "label_lists")
 """Optional members of a dataset, which the wrapper passes on."""
 
 

@@ -26,6 +26,7 @@ from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Plan
 from sslbench.config.request import read_request
 from sslbench.convert import to_plain
+from sslbench.data.label_subsets import declared_settings
 from sslbench.data.splits import divide
 from sslbench.data.table import Prepared, open_prepared
 from sslbench.leaderboard.submission.bundle import RECORD, VERIFIED, Bundle, Verification
@@ -75,6 +76,7 @@ def make_suite(opened: OpenedStudy, display: Display) -> Suite:
         suite, metrics=tuple(columns), seeds=seeds.pop(), folds=folds.pop(), pool=pools.pop(),
         baselines=tuple(sorted(baselines)),
         datasets=datasets, protocols=protocols,
+        varied=declared_settings(choice.spec for row in opened.grid.rows for choice in row.plan.protocols),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from sslbench import environment
 from sslbench.analysis.tables.selection import NOT_REQUESTED
 from sslbench.api.errors import RequestError
 from sslbench.api.executors import Executor
+from sslbench.api.varied import Varied
 from sslbench.app.run import detect_machine
 from sslbench.app.study_folder import StudyFolder, run_study
 from sslbench.app.worker_progress import read_worker_progress
@@ -20,6 +21,7 @@ from sslbench.config.choices import choose
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine
 from sslbench.data.key_form import digest
+from sslbench.data.label_subsets import declared_settings
 from sslbench.pipeline.stages import make_run, make_stages
 from sslbench.progress import format_duration
 from sslbench.report.class_effects import class_effect_report
@@ -86,10 +88,16 @@ def open_study(
 
 def find_output_problems(study: Study, catalog: Catalog) -> list[str]:
     """List unknown names in a study's tables, figures and claims, and problems of its published numbers."""
-    problems = find_unknown_names(study)
-    problems += published_problems(study, installed_metrics(catalog))
+    varied = [one.name for one in list_installed_settings(catalog)]
+    problems = find_unknown_names(study, varied)
+    problems += published_problems(study, installed_metrics(catalog), varied)
     against = {table.name: catalog.find("method", table.against) for table in study.tables if table.against}
     return problems + [f"tables[{name}].against: {found}" for name, found in against.items() if isinstance(found, str)]
+
+
+def list_installed_settings(catalog: Catalog) -> tuple[Varied, ...]:
+    """List the settings that the installed protocols vary."""
+    return declared_settings(component.spec for component in catalog.all("protocol"))
 
 
 def folder_name(study: Study, overrides: Sequence[str]) -> str:
@@ -152,7 +160,8 @@ def _results(opened: OpenedStudy) -> tuple[Results, Mapping[str, Sequence[Mappin
     }
     paths = [opened.folder.store.run(name) / "record.json" for name in points]
     records = tuple(read_record(path) for path in paths if path.exists())
-    return Results(records=records, root=opened.folder.store.root, repeat_shared=True), points
+    installed = list_installed_settings(opened.catalog)
+    return Results(records=records, root=opened.folder.store.root, repeat_shared=True, installed=installed), points
 
 
 def plan_lines(opened: OpenedStudy, workers: int) -> Iterator[str]:

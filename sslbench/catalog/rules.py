@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from sslbench.api.executors import ExecutorSpec
 from sslbench.api.implementations import FORM, is_implementation_name
@@ -24,6 +24,7 @@ from sslbench.api.specs import (
     Spec,
     StudySpec,
 )
+from sslbench.api.varied import Default
 from sslbench.convert import list_required, list_type_errors
 
 HOOKS: Mapping[str, tuple[Kind, type[Any]]] = {
@@ -45,6 +46,12 @@ METRIC_NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 BACKBONE_NAME = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
 MAX_DIGITS = 9
 """Largest number of decimal places in tables."""
+SCORE_COLUMNS = frozenset({
+    "run", "method", "backbone", "status", "augmentation", "recipe", "pool", "baseline", "bank", "query", "test_share",
+    "marks", "dataset", "fingerprint", "protocol", "seed", "fold", "epoch", "setting", "chosen", "chosen_on", "metric",
+    "value", "draw", "fraction", "class", "question", "scale",
+})  # fmt: skip
+"""Columns of the scores of every protocol, which no setting may have as its name."""
 
 
 def broken_rules(kind: Kind, spec: Any) -> Iterator[str]:
@@ -115,10 +122,29 @@ def _check_kind_fields(spec: Any) -> Iterator[str]:
     if isinstance(spec, ProtocolSpec):
         for metric in spec.own_metrics:
             yield from (f"{spec.name!r}: metric {rule}" for rule in broken_rules("metric", metric))
+        yield from _check_varied(spec)
     if isinstance(spec, AugmentationSpec):
         for role, changes in spec.roles.items():
             for name in [name for name in changes if name not in spec.operations]:
                 yield f"{spec.name!r}: role {role!r} changes {name!r}, which is not one of its operations"
+
+
+def _check_varied(spec: ProtocolSpec[Any]) -> Iterator[str]:
+    names = [one.name for one in spec.varies]
+    for one in spec.varies:
+        if not METRIC_NAME.fullmatch(one.name) or names.count(one.name) > 1:
+            yield f"{spec.name!r}: varied setting {one.name!r} is not a name of its own of lower-case words joined by '_'"
+        elif one.name in SCORE_COLUMNS:
+            yield f"{spec.name!r}: varied setting {one.name!r} is a column of every score. Use another name"
+        if one.default not in get_args(Default):
+            known = ", ".join(get_args(Default))
+            yield f"{spec.name!r}: varied setting {one.name!r} has default={one.default!r}, not one of {known}"
+        texts = {"label": one.label, "unset": one.unset, "format": one.format}
+        yield from (
+            f"{spec.name!r}: {name} of {one.name!r} is not one line of text"
+            for name, text in texts.items()
+            if "\n" in text
+        )
 
 
 def _check_metric(metric: Metric) -> Iterator[str]:

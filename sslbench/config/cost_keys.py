@@ -54,7 +54,7 @@ def extract_shape(inputs: ExtractInputs, *more: Any) -> str:
 
 def evaluate_shape(inputs: EvaluateInputs) -> str:
     """Return the key of an evaluation's cost per sample."""
-    return extract_shape(inputs.extract, inputs.protocol.key_form(), inputs.fraction)
+    return extract_shape(inputs.extract, inputs.protocol.key_form(), to_key_form(inputs.fraction))
 
 
 def evaluate_family(inputs: EvaluateInputs) -> str:

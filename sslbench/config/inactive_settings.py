@@ -53,11 +53,11 @@ def is_divided(dataset: Dataset) -> bool:
 
 
 def reset_unused_splits(splits: SplitSettings, dataset: Dataset, groups: Sequence[str]) -> SplitSettings:
-    """Reset settings of the splits that do not affect a dataset, and the label fractions, which do not affect its division.
+    """Reset settings of the splits that do not affect a dataset, and the subsets of labels, which do not affect its division.
 
     `groups` are the group columns of the dataset's card.
     """
-    unused = {"label_fractions"}
+    unused = {"label_fractions", "label_lists"}
     if splits.groups == UNGROUPED and not groups:
         unused |= {"groups"}
     if not splits.transfer:

@@ -34,6 +34,7 @@ from sslbench.config.plan_builder import (
     check_sections,
     choose_data,
     choose_folds,
+    choose_label_lists,
     choose_protocols,
     choose_recipe,
     choose_seeds,
@@ -44,6 +45,7 @@ from sslbench.config.settings import ModalitySettings, PretrainSettings, TrainSe
 from sslbench.config.sizes import default_canvas, default_view, warn_of_enlarging
 from sslbench.convert import convert, to_plain
 from sslbench.data.canvas import PrepareSettings
+from sslbench.data.label_lists import LabelList
 from sslbench.data.splits import SplitSettings, division_errors
 from sslbench.environment import Precision
 
@@ -60,6 +62,7 @@ class Plan:
     """All typed and checked settings and opened datasets of a run.
 
     `label_preserving` maps names of evaluated parts to the augmentation that preserves their labels; some may have none.
+    `label_lists` maps them to the lists of labels that protocols are trained on.
     """
 
     method: Choice
@@ -77,6 +80,7 @@ class Plan:
     canvas: int
     prepare: PrepareSettings
     splits: SplitSettings
+    label_lists: Mapping[str, tuple[LabelList, ...]]
     pool: str
     seeds: tuple[int, ...]
     folds: tuple[int, ...]
@@ -186,6 +190,7 @@ def _complete(
     is_separate = draft.section("pretrain", PretrainSettings).is_other_dataset or bool(draft.tree.get("evaluate"))
     draft.problems += leakage_errors(method, train, protocols, is_separate=is_separate)
     seeds, folds = choose_seeds(draft), choose_folds(draft, splits, evaluate)
+    label_lists = choose_label_lists(draft, splits, evaluate, folds)
     draft.raise_if_invalid()
     threads = draft.tree.get("threads") or _threads(machine, encoded, rows)
     content = [[part.choice.key_form(), part.part, part.fingerprint()] for part in pretrain]
@@ -194,7 +199,7 @@ def _complete(
         method=method, backbones=backbones, augmentations=augmentations, label_preserving=label_preserving,
         protocols=protocols,
         pretrain_parts=pretrain, evaluate_parts=evaluate, modalities=encoded, roles=roles, context=facts, train=train,
-        view=view, canvas=canvas, prepare=prepare, splits=splits, pool=pool,
+        view=view, canvas=canvas, prepare=prepare, splits=splits, label_lists=label_lists, pool=pool,
         seeds=seeds, folds=folds, threads=threads, cpu_matmul_dtype=machine.cpu_matmul_dtype,
         recipe=recipe.name if recipe else "none", request=to_plain(draft.tree),
         warnings=(

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from sslbench.api.errors import DataMissing, RequestError
 from sslbench.api.specs import MethodSpec, Recipe
 from sslbench.api.suggestions import did_you_mean
-from sslbench.api.targets import KINDS
+from sslbench.api.targets import KINDS, kind_of
 from sslbench.api.values import PlanContext
+from sslbench.api.varied import Varied
 from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import Choice, choose
 from sslbench.config.datasets import DatasetCache, OpenedParts, Part, merge_equal_parts, open_parts
@@ -19,7 +20,9 @@ from sslbench.config.request import Tree
 from sslbench.config.settings import PretrainSettings, TrainSettings, ViewSettings, problems_of
 from sslbench.convert import convert
 from sslbench.data.canvas import PrepareSettings, find_unused_sampling
-from sslbench.data.splits import SplitSettings, count_folds, find_unused_settings
+from sslbench.data.groups import group_key
+from sslbench.data.label_lists import LabelList, find_list_problems, read_label_lists
+from sslbench.data.splits import SplitSettings, count_folds, divide, find_unused_settings
 
 SectionT = TypeVar("SectionT")
 
@@ -163,7 +166,21 @@ def choose_protocols(draft: Draft, evaluate: Sequence[Part], context: PlanContex
                 has = " and ".join(KINDS[kind].content for kind in sorted(kinds))
                 hint = ". To label images, put them in one folder per class" if kinds == {"none"} else ""
                 draft.problems.append(f"protocols: {name!r} needs samples with {needed}, but the data has {has}{hint}")
+    draft.problems += _find_conflicts(chosen)
     return tuple(chosen)
+
+
+def _find_conflicts(protocols: Sequence[Choice]) -> list[str]:
+    """Return one message per varied setting that two protocols of a request declare differently."""
+    known: dict[str, tuple[str, Varied]] = {}
+    problems = []
+    for choice in protocols:
+        for one in choice.spec.varies:
+            first, declared = known.setdefault(one.name, (choice.name, one))
+            if declared != one:
+                problem = f"{first!r} and {choice.name!r} declare the setting {one.name!r} differently"
+                problems.append(f"protocols: {problem}. Use a run for each, or report it to their authors")
+    return problems
 
 
 def choose_seeds(draft: Draft) -> tuple[int, ...]:
@@ -192,3 +209,26 @@ def choose_folds(draft: Draft, splits: SplitSettings, evaluate: Sequence[Part]) 
         draft.problems.append(f"folds={requested!r}: expected all, or whole numbers from 0 to {limit - 1}")
         return (0,)
     return (0,) if count == 1 else tuple(folds)
+
+
+def choose_label_lists(
+    draft: Draft, splits: SplitSettings, evaluate: Sequence[Part], folds: Sequence[int]
+) -> dict[str, tuple[LabelList, ...]]:
+    """Return the lists of labels of every labeled part, by its name; those of missing data are not read."""
+    found: dict[str, tuple[LabelList, ...]] = {}
+    for part in evaluate if splits.label_lists else ():
+        data, groups = part.dataset, part.choice.spec.card.groups
+        if part.name in draft.datasets.placeholders:
+            found[part.name] = tuple(LabelList(name=text, ids=()) for text in splits.label_lists)
+        elif kind_of(data.target).is_labeled(data.labels).any():
+            try:
+                found[part.name] = read_label_lists(splits.label_lists, getattr(data, "label_lists", {}))
+                divisions = {fold: divide(data.labels, data.columns, splits, fold, groups) for fold in folds}
+            except RequestError as error:
+                draft.problems += error.problems
+                continue
+            key = group_key(data.columns, splits, groups)
+            for one in found[part.name]:
+                arguments = (data.columns["id"], data.labels, data.target.names, divisions, key)
+                draft.problems += [f"{problem} ({part.name})" for problem in find_list_problems(one, *arguments)]
+    return found

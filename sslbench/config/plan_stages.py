@@ -24,6 +24,7 @@ from sslbench.config.stage_inputs import (
 )
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.groups import UNGROUPED
+from sslbench.data.label_lists import LabelList
 from sslbench.data.prepare_inputs import PrepareInputs, SampleInputs
 from sslbench.data.splits import SplitSettings, rule_versions
 from sslbench.environment import DECODERS, device_kind, versions
@@ -223,13 +224,14 @@ class _Splitter:
                         cpu_matmul_dtype=plan.cpu_matmul_dtype,
                     )
                     for protocol in self.protocols if _is_evaluated(protocol, part, epoch)
-                    for fraction in self._fractions(protocol, part)
+                    for fraction in self._label_subsets(protocol, part)
                 )  # fmt: skip
                 yield PlannedEvaluations(table=table, extract=extract, views=views, protocols=protocols)
 
-    def _fractions(self, protocol: Choice, part: Part) -> tuple[float | None, ...]:
-        by_labels = protocol.spec.label_fractions and is_divided(part.dataset)
-        return self.plan.splits.label_fractions if by_labels else (None,)
+    def _label_subsets(self, protocol: Choice, part: Part) -> tuple[float | LabelList | None, ...]:
+        if not (protocol.spec.label_fractions and is_divided(part.dataset)):
+            return (None,)
+        return (*self.plan.splits.label_fractions, *self.plan.label_lists.get(part.name, ()))
 
 
 def _is_evaluated(protocol: Choice, part: Part, epoch: int | None) -> bool:

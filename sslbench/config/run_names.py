@@ -6,7 +6,7 @@ from typing import Any
 
 from sslbench.config.plan import Plan
 from sslbench.config.plan_stages import PlannedStages, split_plan
-from sslbench.data.key_form import digest
+from sslbench.data.key_form import digest, to_key_form
 
 
 def run_id(plan: Plan) -> str:
@@ -24,7 +24,8 @@ def name_run(plan: Plan, stages: PlannedStages) -> str:
     for evaluations in first.evaluations:
         keys += [evaluations.extract.key, *(protocol.key for protocol in evaluations.protocols)]
     parts = ([part.name for part in plan.evaluate_parts], [part.name for part in plan.pretrain_parts])
-    content: list[Any] = [*parts, plan.pool, plan.recipe, plan.seeds, plan.folds, plan.splits, plan.prepare.unreadable]
+    splits = to_key_form(plan.splits)
+    content: list[Any] = [*parts, plan.pool, plan.recipe, plan.seeds, plan.folds, splits, plan.prepare.unreadable]
     backbone = "+".join(c.name for c in plan.backbones.values()) or "own"
     data = "+".join(dict.fromkeys(part.choice.title for part in plan.evaluate_parts))
     readable = "-".join((plan.method.name, backbone, data)).replace("/", "_").replace(" ", "_")

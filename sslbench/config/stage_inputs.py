@@ -16,6 +16,7 @@ from sslbench.config.augmentations import PlannedAugmentation
 from sslbench.config.choices import Choice
 from sslbench.config.settings import TrainSettings
 from sslbench.data.key_form import StageInputs
+from sslbench.data.label_lists import LabelList
 from sslbench.data.prepare_inputs import SampleInputs
 from sslbench.data.splits import SplitSettings
 from sslbench.environment import Precision
@@ -142,7 +143,7 @@ class EvaluateInputs(StageInputs):
     views: features of augmented views, if the protocol uses them.
     augmentation: augmentation that the protocol trains with, if any.
     division: None for data that is not divided by class.
-    fraction: share of the labels that it trains on; None if it uses no labels.
+    fraction: share of the labels that it trains on, or a list of them; None if it uses no labels.
     """
 
     kind: ClassVar[str] = "evaluate"
@@ -153,7 +154,7 @@ class EvaluateInputs(StageInputs):
     augmentation: PlannedAugmentation | None
     division: DivisionInputs | None
     folds: tuple[int, ...]
-    fraction: float | None
+    fraction: float | LabelList | None
     seed: int
     threads: int
     cpu_matmul_dtype: Precision

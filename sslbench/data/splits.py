@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api.errors import RequestError
-from sslbench.api.ranges import NonEmpty, NonNegativeFloat, Range
+from sslbench.api.ranges import NonNegativeFloat, Range, Several
 from sslbench.api.settings import setting
 from sslbench.api.targets import Labels, kind_of, kind_of_labels
 from sslbench.api.values import Target
@@ -63,10 +63,17 @@ class SplitSettings:
         "Value of the column `transfer` of the test samples; the same value as `bank` divides its samples into folds.",
     )
     official: bool = setting(True, "Use the dataset's official test set, if it has one, instead of folds.")
-    label_fractions: NonEmpty[Annotated[float, Range(above=0, at_most=1)]] = setting(
+    label_fractions: Several[Annotated[float, Range(above=0, at_most=1)]] = setting(
         (1.0,),
         "Shares of the training labels on which protocols that use labels are trained, each evaluated separately.",
         old_names=("fractions",),
+    )
+    label_lists: Several[str] = setting(
+        (),
+        "Lists of ids of labeled training samples, each evaluated like a share: files with one id per line, FILE.csv:COLUMN, "
+        "or names of lists that the dataset offers.",
+        identity=False,  # the ids themselves are part of the keys
+        names_file=True,
     )
 
 
@@ -88,6 +95,8 @@ def find_unused_settings(settings: SplitSettings) -> list[str]:
         for path, value in values.items()
         if value and not settings.transfer
     ]
+    if not settings.label_fractions and not settings.label_lists:
+        problems.append("splits.label_fractions: is empty, and so is splits.label_lists. Name one of them")
     if settings.group_gap and settings.groups in ("", UNGROUPED):
         problems.append(
             f"splits.group_gap={settings.group_gap:g}: has no effect without splits.groups. Set it to a column of numbers"

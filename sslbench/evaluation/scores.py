@@ -18,10 +18,12 @@ import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 
 from sslbench.analysis.statistics import metrics
+from sslbench.api.protocols import ProtocolSpec
 from sslbench.api.ranked_scores import RankedScores, rank_scores, round_to
 from sslbench.api.targets import Labels, kind_of
 from sslbench.api.values import Artifact, ImageArtifact, Outcome, SampleGroups, TableArtifact, Target, Task
 from sslbench.convert import to_plain
+from sslbench.data.label_subsets import reported_setting
 from sslbench.results.class_scores import as_lists, score_columns
 from sslbench.results.record import ClassScore, LabelScore
 from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, VECTORS
@@ -67,14 +69,17 @@ def canonical_json(values: Mapping[str, Any]) -> str:
 
 def write_outcomes(
     outcomes: Iterable[Outcome], tasks: Sequence[Task], target: Target, labels: Labels, ids: NDArray[np.str_],
-    key: EvaluationKey, folder: Path,
+    key: EvaluationKey, folder: Path, spec: ProtocolSpec[Any],
 ) -> None:  # fmt: skip
     """Write the outcomes, predictions, clusters, class scores, confusion and artifacts of one evaluation.
 
     Each draw of a question has its own outcome; class scores and the confusion matrix are summed over draws.
+    Raises ValueError for a setting or choice that the protocol's spec does not declare.
     """
     collected = _Collected(tasks=tasks, target=target, labels=labels, ids=ids, key=key)
     for number, outcome in enumerate(outcomes):
+        if problem := next(spec.find_undeclared(outcome), ""):
+            raise ValueError(f"protocol {spec.name!r}: {problem}, or report it to its authors")
         fold = collected.add(outcome)
         for artifact in outcome.artifacts:
             _write_artifact(folder, f"{number:03d}-fold{fold}-{artifact.name}", artifact)
@@ -200,9 +205,7 @@ def _require_finite(protocol: str, name: str, value: float) -> float:
 
 
 def _setting(outcome: Outcome, tasks: Sequence[Task]) -> dict[str, Any]:
-    base = dict(tasks[outcome.task].setting) if outcome.task is not None else {}
-    if base.get("fraction") == 1.0:
-        del base["fraction"]
+    base = reported_setting(tasks[outcome.task]) if outcome.task is not None else {}
     return {**base, **outcome.setting}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sslbench.api.frozen_encoder import FrozenEncoder
 from sslbench.api.modules import Evaluator, Method
@@ -90,15 +91,21 @@ def _load_dependency(inputs: EvaluateInputs, services: StageServices, device: to
 
 
 def make_tasks(inputs: EvaluateInputs, table: Prepared) -> tuple[Task, ...]:
-    """Return the tasks of every fold of one table, with a fraction of its labels (None: all)."""
+    """Return the tasks of every fold of one table, with a fraction or list of its labels (None: all)."""
     if inputs.division is None or not kind_of(table.target).is_labeled(table.labels).any():
         return ()
-    fraction = 1.0 if inputs.fraction is None else inputs.fraction
+    subset = 1.0 if inputs.fraction is None else inputs.fraction
     tasks: list[Task] = []
+    ids = _sample_ids(table)
+    key = group_key(table.columns, inputs.division.settings, table.groups)
     for fold in inputs.folds:
         division = divide(table.labels, table.columns, inputs.division.settings, fold, table.groups)
-        tasks += tasks_of(division, table.labels, (fraction,), fold)
+        tasks += tasks_of(division, table.labels, (subset,), fold, ids, key)
     return tuple(tasks)
+
+
+def _sample_ids(table: Prepared) -> NDArray[np.str_]:
+    return table.columns.get("id", np.arange(len(table)).astype(str))
 
 
 def evaluate_stage(
@@ -145,5 +152,7 @@ def evaluate_stage(
     evaluator: Evaluator = protocol.build()
     seed_everything("bench", seed)  # torch's generator, so that heads of all methods start with the same weights
     evaluation_key = EvaluationKey(protocol=protocol.component.name, seed=seed, epoch=inputs.extract.epoch)
-    ids = table.columns.get("id", np.arange(len(table)).astype(str))
-    write_outcomes(evaluator.measure(trial), tasks, table.target, table.labels, ids, evaluation_key, services.folder)
+    outcomes, target = evaluator.measure(trial), table.target
+    write_outcomes(
+        outcomes, tasks, target, table.labels, _sample_ids(table), evaluation_key, services.folder, protocol.spec
+    )

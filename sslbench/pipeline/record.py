@@ -25,6 +25,7 @@ from sslbench.config.datasets import Part
 from sslbench.config.plan import Plan
 from sslbench.config.plan_stages import make_prepare_inputs
 from sslbench.convert import to_plain
+from sslbench.data.label_subsets import declared_settings
 from sslbench.data.splits import SplitSettings
 from sslbench.data.summary import summarize_data
 from sslbench.data.table import Prepared, describe_values
@@ -103,6 +104,7 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: RunMea
             "device": environment.device_kind(),
         },
         request=plan.request,
+        varied=declared_settings(choice.spec for choice in plan.protocols),
         versions=environment.versions(),
         scores=tuple(measured.scores),
         classes=tuple(measured.classes),
@@ -238,7 +240,7 @@ def _copy_artifacts(folder: Path, evaluations: Sequence[Stage]) -> None:
         choices += [{**keys, **choice} for choice in json.loads((source.folder / CHOICES).read_text())]
         subfolder = "-".join(str(value).replace("/", "-") for value in keys.values() if value is not None)
         if (fraction := source.facts["fraction"]) not in (None, 1.0):
-            subfolder += f"-fraction{fraction:g}"
+            subfolder += f"-fraction{fraction:g}" if isinstance(fraction, float) else f"-{fraction}"
         for file in sorted(source.folder.iterdir()):
             if file.name not in JOINED_FILES:
                 (folder / "artifacts" / subfolder).mkdir(parents=True, exist_ok=True)

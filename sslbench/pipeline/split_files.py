@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sslbench.api.files import write_atomically
 from sslbench.api.targets import kind_of
 from sslbench.data.groups import group_columns, group_key
+from sslbench.data.label_lists import LabelList
 from sslbench.data.label_subsets import tasks_of
 from sslbench.data.splits import Division, SplitSettings, divide, rule_versions
 from sslbench.data.table import Prepared
@@ -32,7 +33,11 @@ def format_split(ids: Sequence[str], division: Division, versions: Sequence[int]
 
 
 def save_splits(
-    splits: SplitSettings, folds: Sequence[int], tables: Sequence[Prepared], root: Path
+    splits: SplitSettings,
+    folds: Sequence[int],
+    tables: Sequence[Prepared],
+    root: Path,
+    label_lists: Mapping[str, Sequence[LabelList]],
 ) -> Mapping[str, Mapping[str, Any]]:
     """Write the split of every table and fold below `root`/splits; return hashes and counts by table.
 
@@ -53,7 +58,7 @@ def save_splits(
                 write_atomically(root / "splits" / name, text.encode())
         found[table.name] = {
             "splits": hashes,
-            "divided": describe_division(splits, table, divisions),
+            "divided": describe_division(splits, table, divisions, label_lists.get(table.name, ())),
             "missing_classes": {
                 str(fold): count_missing_classes(division, table.labels, table.target)
                 for fold, division in divisions.items()
@@ -63,15 +68,19 @@ def save_splits(
     return found
 
 
-def describe_division(splits: SplitSettings, table: Prepared, divisions: Mapping[int, Division]) -> dict[str, Any]:
-    """Return the number of samples in total and per class or label, the groups, and the counts at each label fraction."""
+def describe_division(
+    splits: SplitSettings, table: Prepared, divisions: Mapping[int, Division], label_lists: Sequence[LabelList]
+) -> dict[str, Any]:
+    """Return the number of samples in total and per class or label, the groups, and the counts at each subset of labels."""
     everything = np.unique(
         np.concatenate([np.concatenate([d.bank, d.validation, d.query]) for d in divisions.values()])
     )
-    labels = []
+    labels: list[dict[str, Any]] = []
+    subsets: tuple[float | LabelList, ...] = (*splits.label_fractions, *label_lists)
+    key = group_key(table.columns, splits, table.groups)
     for fold, division in divisions.items():
-        for task in tasks_of(division, table.labels, splits.label_fractions, fold):
-            held_out = {"validation_samples": len(division.validation), "test_samples": len(division.query)}
+        for task in tasks_of(division, table.labels, subsets, fold, table.columns["id"], key):
+            held_out = {"validation_samples": len(task.validation), "test_samples": len(division.query)}
             labels.append({**task.setting, **_count_by_label(table, task.bank), **held_out})
     return {
         **_count_by_label(table, everything),

@@ -28,6 +28,7 @@ from sslbench.config.plan_stages import (
 )
 from sslbench.config.run_names import name_run
 from sslbench.config.stage_inputs import EvaluateInputs, ExtractViewsInputs, PretrainInputs
+from sslbench.data.label_lists import LabelList
 from sslbench.data.prepare import prepare, prepared_bytes
 from sslbench.data.splits import SplitSettings, estimate_bank
 from sslbench.data.table import Prepared, open_prepared
@@ -210,11 +211,14 @@ def _make_evaluations(
 
 def _describe_evaluation(inputs: EvaluateInputs, part: Part, title: str, rows: int) -> dict[str, Any]:
     """Return the title, the facts for the record and the cost of an evaluation."""
-    protocol, fraction = inputs.protocol.component.name, inputs.fraction
-    labels = f" with {fraction:.3g} of the labels" if fraction not in (None, 1.0) else ""
+    protocol, subset, labels = inputs.protocol.component.name, inputs.fraction, ""
+    if isinstance(subset, LabelList):
+        labels = f" with the labels of {subset.name}"
+    elif subset not in (None, 1.0):
+        labels = f" with {subset:.3g} of the labels"
     facts = {
         "dataset": part.name, "protocol": protocol, "epoch": inputs.extract.epoch, "folds": list(inputs.folds),
-        "fraction": fraction,
+        "fraction": subset.name if isinstance(subset, LabelList) else subset,
     }  # fmt: skip
     return {
         "title": f"{title} {protocol} on {part.name}{labels}", "facts": facts,
@@ -229,7 +233,8 @@ def _evaluated_rows(inputs: EvaluateInputs, part: Part, rows: int) -> int:
     if protocol.spec.samples_seen is None:
         return rows
     splits = inputs.division.settings if inputs.division else SplitSettings()
-    bank = _bank_rows(part, splits) * (inputs.fraction or 1.0)
+    subset = inputs.fraction
+    bank = len(subset.ids) if isinstance(subset, LabelList) else _bank_rows(part, splits) * (subset or 1.0)
     seen: int = protocol.spec.samples_seen(protocol.config, max(1, round(bank)))
     return len(inputs.folds) * seen
 
@@ -251,7 +256,7 @@ def write_record(plan: Plan, name: str, stages: Sequence[Stage], store: Store, m
     planned = split_plan(plan)
     learned, evaluated = _open_tables(planned.pool, folders), _open_tables(planned.tables, folders)
     measured.tables = (*learned, *evaluated)
-    measured.splits = save_splits(plan.splits, plan.folds, evaluated, store.root)
+    measured.splits = save_splits(plan.splits, plan.folds, evaluated, store.root, plan.label_lists)
     record = make_record(plan, name, failures[0] if failures else None, measured)
     if problem := _draw_figures(planned, done, measured.tables, learned[:1], store.run(name) / "figures"):
         record = replace(record, reason="; ".join(filter(None, (record.reason, problem))))

@@ -17,6 +17,7 @@ from sslbench.api import (
     ProtocolSpec,
     Range,
     Several,
+    Varied,
     hookimpl,
 )
 from sslbench.api.settings import setting
@@ -121,6 +122,10 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[ClusteringConfig]]:
         libraries=libraries,
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class"}),
+        varies=(
+            Varied(name="clusters"),
+            Varied(name="against", unset="class", default="unset", other_target=True),
+        ),
         label_fractions=False,
         metrics=METRICS,
     )

@@ -118,4 +118,5 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[FinetuneConfig]]:
         samples_seen=samples_seen,
         needs=frozenset({Need.ENCODERS}),
         targets=frozenset({"class", "labels", "value"}),
+        chooses=("epoch",),
     )

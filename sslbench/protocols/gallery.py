@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sslbench.api import Citation, Metric, Need, NonEmpty, PositiveInt, ProtocolSpec, hookimpl
+from sslbench.api import Citation, Metric, Need, NonEmpty, PositiveInt, ProtocolSpec, Varied, hookimpl
 from sslbench.api.settings import setting
+from sslbench.protocols.modality_pairs import MODALITY_PAIR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[GalleryConfig]]:
         reset_unused=reset_unused,
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class", "labels"}),
+        varies=(*MODALITY_PAIR, Varied(name="shots", default="largest")),
         metrics=(
             Metric(
                 name="exhausted_classes",

@@ -51,4 +51,5 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[KnnConfig]]:
         build="sslbench.protocols.knn_evaluator:Knn",
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class", "labels", "value"}),
+        chooses=("k",),
     )

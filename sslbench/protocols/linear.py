@@ -18,6 +18,7 @@ from sslbench.api import (
     PositiveInt,
     ProtocolSpec,
     Range,
+    Varied,
     hookimpl,
 )
 from sslbench.api.settings import setting
@@ -93,4 +94,6 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[LinearConfig]]:
         samples_seen=samples_seen,
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class", "labels", "value"}),
+        varies=(Varied(name="probe_seed", default="mean"),),
+        chooses=("rate", "decay"),
     )

@@ -19,6 +19,7 @@ from sslbench.api import (
     hookimpl,
 )
 from sslbench.api.settings import setting
+from sslbench.protocols.modality_pairs import MODALITY_PAIR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[MatchingConfig]]:
         libraries=libraries,
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class", "none"}),
+        varies=MODALITY_PAIR,
         label_fractions=False,
         max_test_samples=max_test_samples,
         metrics=METRICS,

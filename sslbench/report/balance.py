@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from sslbench.analysis.tables.best_row import order_protocols
 from sslbench.analysis.tables.run_tables import RunRow, count_test_samples
+from sslbench.results.varied import protocol_of
 
 IMBALANCED = 10
 """Ratio of the largest to the smallest class above which classes are called imbalanced."""
@@ -41,7 +42,7 @@ def describe_balance(rows: Sequence[RunRow]) -> Iterator[str]:
 
 def _describe_limits(rows: Sequence[RunRow], test_samples: int) -> Iterator[str]:
     """Describe which protocols evaluate only a part of the test samples."""
-    measured = {protocol for row in rows for protocol, _ in row.cells}
+    measured = {protocol_of(protocol) for row in rows for protocol, _ in row.cells}
     limits = {one["name"]: one.get("max_test_samples", 0) for row in rows for one in row.record.protocols}
     limited = [f"{name} {limit:,}" for name, limit in limits.items() if name in measured and 0 < limit < test_samples]
     if limited:

@@ -13,7 +13,7 @@ import pandas as pd
 from sslbench.analysis.statistics.class_trends import LEVEL, agreement, fit_class_trends, trend, trend_counts
 from sslbench.analysis.statistics.power import detection_rates
 from sslbench.analysis.statistics.shared_bias import shared_bias
-from sslbench.analysis.tables.selection import RUN_FACTS, select
+from sslbench.analysis.tables.selection import RUN_FACTS, select, separate_settings
 from sslbench.analysis.tables.study_frames import Points, classes_frame, study_frame
 from sslbench.analysis.tables.text_tables import TextTable, format_mean, frame_table
 from sslbench.api.errors import RequestError
@@ -26,6 +26,7 @@ from sslbench.report.group_scores import score_groups
 from sslbench.report.tables import EffectReport, save_table
 from sslbench.results.frames import Results
 from sslbench.results.marks import with_marks
+from sslbench.results.varied import VariedTable
 from sslbench.study.definition import DATASET, ClassEffectSettings, Study
 
 EXTREMES, MIN_CONFUSION = 5, 0.02
@@ -93,11 +94,11 @@ def estimate_effects(
 
     Raises RequestError if no finished run was evaluated with the protocol.
     """
-    axes = [axis.name for axis in study.axes]
+    axes, varied = [axis.name for axis in study.axes], results.varied
     tested_on = DATASET if unit.unit == DATASET else "class"
 
     def scores_of(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
-        return _select_scores(study_frame(frame, points, several=False), request, metric)
+        return _select_scores(study_frame(frame, points, varied, several=False), request, metric, varied)
 
     overall = scores_of(results.scores, unit.overall)
     if tested_on == DATASET:
@@ -108,10 +109,12 @@ def estimate_effects(
     else:
         frame = scores_of(classes_frame(results.classes), unit.score)
     others = [axis for axis in axes if axis != request.axis and axis in frame]
+    others += separate_settings(frame, others, varied)
     separate = [fact for fact in dict.fromkeys((*RUN_FACTS, *others)) if fact not in ("method", tested_on)]
     by = ("method", *(fact for fact in separate if frame[fact].nunique() > 1))
-    confusions = study_frame(results.confusions, points, several=False) if unit.unit == "class" else pd.DataFrame()
-    confused = _confusion_shares(confusions, request, by)
+    is_by_class = unit.unit == "class"
+    confusions = study_frame(results.confusions, points, varied, several=False) if is_by_class else pd.DataFrame()
+    confused = _confusion_shares(confusions, request, by, varied)
     return ClassEffects(
         unit=unit, classes=fit_class_trends(frame, request.axis, by), scores=frame, by=by,
         overall=fit_class_trends(overall.assign(**{"class": "overall"}), request.axis, by),
@@ -119,11 +122,13 @@ def estimate_effects(
     )  # fmt: skip
 
 
-def _confusion_shares(confusions: pd.DataFrame, request: ClassEffectSettings, by: Sequence[str]) -> pd.DataFrame:
+def _confusion_shares(
+    confusions: pd.DataFrame, request: ClassEffectSettings, by: Sequence[str], varied: VariedTable
+) -> pd.DataFrame:
     """Return the share of each class predicted as each other class, for pairs with a mean share of at least 2 % somewhere."""
     if confusions.empty:
         return confusions
-    chosen = _select_scores(confusions.assign(metric="share", value=confusions["share"]), request, "share")
+    chosen = _select_scores(confusions.assign(metric="share", value=confusions["share"]), request, "share", varied)
     chosen = chosen.assign(pair=chosen["class"] + " as " + chosen["predicted_class"])
     correct = set(chosen.loc[chosen["class"] == chosen["predicted_class"], "pair"])
     index = [*by, request.axis, "seed", "fold", "setting"]  # missing cells are shares of 0
@@ -134,9 +139,10 @@ def _confusion_shares(confusions: pd.DataFrame, request: ClassEffectSettings, by
     return shares[most >= MIN_CONFUSION]
 
 
-def _select_scores(frame: pd.DataFrame, request: ClassEffectSettings, metric: str) -> pd.DataFrame:
+def _select_scores(frame: pd.DataFrame, request: ClassEffectSettings, metric: str, varied: VariedTable) -> pd.DataFrame:
     done = frame[frame["status"] == "done"] if len(frame) else frame
-    chosen = select(done, {"protocol": request.protocol, "metric": metric}, ["method"]) if len(done) else done
+    where = {"protocol": request.protocol, "metric": metric}
+    chosen = select(done, where, ["method"], varied) if len(done) else done
     if chosen.empty:
         available = ", ".join(sorted(done["protocol"].unique())) if len(done) else "none"
         raise RequestError([

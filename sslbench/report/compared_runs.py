@@ -16,6 +16,7 @@ from sslbench.results.find import find_run
 from sslbench.results.frames import read_record
 from sslbench.results.record import Record
 from sslbench.results.store import PREDICTIONS, VECTORS
+from sslbench.results.varied import protocol_of, varied_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +49,12 @@ def compare_runs(first: str, second: str, out: Path, metrics: MetricTable, *, pr
     if not shared:
         datasets = " and ".join(", ".join(part) for part in parts)
         raise RequestError([f"{second}: shares no dataset with {first} ({datasets}). Name runs on the same data"])
+    varied = varied_table(records)
     compared = []
     for part in shared:
         by_protocol = [
-            default_answers(record, part, {record.run: own}) for record, own in zip(records, answers, strict=True)
+            default_answers(record, part, {record.run: own}, varied)
+            for record, own in zip(records, answers, strict=True)
         ]
         chosen = _choose_protocol(by_protocol, protocol, (first, second), part)
         first_answers, second_answers = (found[chosen] for found in by_protocol)
@@ -88,6 +91,8 @@ def _differences(records: Sequence[Record], part: str, protocol: str, first: Ans
             f"the test samples of {part} differ between the two runs ({len(first.ids):,} and {len(second.ids):,}). "
             "Run both with the same splits, folds and prepare settings"
         )
-    versions = [next(one["version"] for one in record.protocols if one["name"] == protocol) for record in records]
+    versions = [
+        next(one["version"] for one in record.protocols if one["name"] == protocol_of(protocol)) for record in records
+    ]
     if versions[0] != versions[1]:
         yield f"{protocol} has version {versions[0]} in one run and {versions[1]} in the other. Run the older one again"

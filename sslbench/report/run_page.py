@@ -44,6 +44,7 @@ from sslbench.results.frames import Results
 from sslbench.results.marks import joined_names, marked_method
 from sslbench.results.record import Record, encode
 from sslbench.results.store import Store
+from sslbench.results.varied import VariedTable, protocol_of
 
 PAGE = "index.html"
 VERSION = 5
@@ -121,13 +122,14 @@ def write_run_page(results: Results, metrics: MetricTable) -> Path | None:
 def _dataset_page(
     results: Results, store: Store, rows: Sequence[RunRow], name: str, answers: AnswersByRun, metrics: MetricTable
 ) -> DatasetPage:
+    varied = results.varied
     own = [row for row in rows if row.dataset == name]
     judged = [one for one in judge_rows(own, answers, metrics) if one.dataset == name]
     best = find_best_row(own, name, metrics)
     shown = own[0] if best is None else best.row
     table = open_table(store, shown.record, name)
     misclassified, inputs = [], []
-    answered = None if best is None else default_answers(shown.record, name, answers).get(best.protocol)
+    answered = None if best is None else default_answers(shown.record, name, answers, varied).get(best.protocol)
     if table is not None:
         inputs = encoder_inputs(shown.record, table)
         if best is not None:
@@ -137,19 +139,19 @@ def _dataset_page(
         verdicts=verdict_table(judged, own) if judged else None,
         best=marked_method(shown.record.method),
         protocol="" if best is None else best.protocol,
-        classes=None if best is None else _classes(own, best, answers),
-        labels=None if best is None else _labels(own, best, metrics, answers),
+        classes=None if best is None else _classes(own, best, answers, varied),
+        labels=None if best is None else _labels(own, best, metrics, answers, varied),
         confusions=None if best is None else _confusions(results, best),
         misclassified=misclassified, inputs=inputs, images_missing=table is None,
         worst=find_worst_samples(answered, table) if isinstance(answered, VectorAnswers) else (),
     )  # fmt: skip
 
 
-def _classes(rows: Sequence[RunRow], best: BestRow, answers: AnswersByRun) -> TextTable | None:
+def _classes(rows: Sequence[RunRow], best: BestRow, answers: AnswersByRun, varied: VariedTable) -> TextTable | None:
     """Tabulate the recall of every class by method, ordered from the lowest recall of the best row."""
     order, columns = list[ClassRow](), list[tuple[str, dict[str, str]]]()
     for row in rows:
-        own = default_answers(row.record, row.dataset, answers).get(best.protocol)
+        own = default_answers(row.record, row.dataset, answers, varied).get(best.protocol)
         if found := class_rows(row.record, row.dataset, best.protocol, own):
             title = f"{marked_method(row.record.method)}\n{joined_names(row.record.backbones.values())}".strip()
             columns.append((title, {one.name: format_estimate(one.recall) for one in found}))
@@ -157,11 +159,13 @@ def _classes(rows: Sequence[RunRow], best: BestRow, answers: AnswersByRun) -> Te
     return _by_name("class", order, columns)
 
 
-def _labels(rows: Sequence[RunRow], best: BestRow, metrics: MetricTable, answers: AnswersByRun) -> TextTable | None:
+def _labels(
+    rows: Sequence[RunRow], best: BestRow, metrics: MetricTable, answers: AnswersByRun, varied: VariedTable
+) -> TextTable | None:
     """Tabulate every label or number by method and metric, in the order of the target."""
     columns = list[tuple[str, dict[str, str]]]()
     for row in rows:
-        own = default_answers(row.record, row.dataset, answers).get(best.protocol)
+        own = default_answers(row.record, row.dataset, answers, varied).get(best.protocol)
         found = label_rows(row.record, row.dataset, best.protocol, own)
         title = marked_method(row.record.method)
         for metric in dict.fromkeys(metric for one in found for metric in one.scores):
@@ -188,7 +192,7 @@ def _confusions(results: Results, best: BestRow) -> Confusions | None:
         return None
     wanted = own_settings(best.row.record, best.row.dataset, best.protocol)
     chosen = frame[
-        (frame["dataset"] == best.row.dataset) & (frame["protocol"] == best.protocol) & frame["epoch"].isna()
+        (frame["dataset"] == best.row.dataset) & (frame["protocol"] == protocol_of(best.protocol)) & frame["epoch"].isna()
         & frame["setting"].isin(list(wanted))
     ]  # fmt: skip
     if chosen.empty:

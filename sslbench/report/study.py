@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader
 from sslbench.analysis.tables.estimates import estimates
 from sslbench.analysis.tables.hypotheses import HypothesisVerdict, judge_hypothesis
 from sslbench.analysis.tables.published import PublishedComparison
-from sslbench.analysis.tables.selection import DEFAULT_FACT, NOT_REQUESTED, SCORE_FACTS, select
+from sslbench.analysis.tables.selection import NOT_REQUESTED, SCORE_FACTS, select, separate_settings
 from sslbench.analysis.tables.study_frames import Points, add_labels
 from sslbench.analysis.tables.text_tables import TextTable, format_mean
 from sslbench.api.errors import RequestError
@@ -26,6 +26,7 @@ from sslbench.report.coverage import describe_coverage
 from sslbench.report.figures.study_figures import draw_figure
 from sslbench.report.tables import EffectReport, Frames, build_frames, make_table, save_table
 from sslbench.results.frames import Results
+from sslbench.results.varied import VariedTable
 from sslbench.study.definition import Expected, FigureSettings, Study, TableSettings
 from sslbench.study.published import read_published
 
@@ -48,10 +49,10 @@ class Report:
     coverage: tuple[str, ...] = ()
 
 
-def find_unknown_names(study: Study) -> list[str]:
-    """Return the problems of names in a study's tables, figures and hypotheses."""
+def find_unknown_names(study: Study, varied: Collection[str]) -> list[str]:
+    """Return the problems of names in a study's tables, figures and hypotheses; `varied` are settings of protocols."""
     axes = [axis.name for axis in study.axes]
-    known = (*SCORE_FACTS, *axes, *study.dropped)
+    known = (*SCORE_FACTS, *varied, *axes, *study.dropped)
     own = {"classes": "class", "pools": "member", "labels": "fold"}
     used: list[tuple[str, str, Sequence[str]]] = [
         (f"tables[{t.name}]", own.get(t.source, ""), (*t.rows, *t.columns, *t.where, t.aggregate_over))
@@ -97,7 +98,7 @@ def make_report(
     published: tuple[PublishedComparison, ...] = (),
 ) -> Report:
     """Write every table and figure of a study and its page into `folder`."""
-    if wrong := find_unknown_names(study):
+    if wrong := find_unknown_names(study, results.varied):
         raise RequestError(wrong)
     recorded = {record.run for record in results.records}
     missing = [
@@ -107,9 +108,10 @@ def make_report(
     published_frame = read_published(study.published) if study.published else None
     frames = build_frames(results, points, published_frame, study.scale, metrics)
     axes = [axis.name for axis in study.axes]
+    dropped = [name for name in study.dropped if name not in frames.varied]
     tables = []
     for settings in study.tables or (default_table(study, frames.scores, metrics),):
-        table = make_table(frames, _without_dropped(settings, study.dropped), axes, folder / "tables")
+        table = make_table(frames, _without_dropped(settings, dropped), axes, folder / "tables")
         if table is None:
             missing.append(f"table {settings.name}: no matching run is done")
         else:
@@ -121,8 +123,10 @@ def make_report(
             class_effects[effect.folder.name] = effect
         except RequestError as error:
             missing += error.problems
-    undrawn = _draw_figures(study, frames, add_labels(results.runs, points), folder)
-    verdicts = [one for claim in study.hypotheses for one in judge_hypothesis(frames.scores, claim, axes)]
+    undrawn = _draw_figures(study, frames, dropped, add_labels(results.runs, points), folder)
+    verdicts = [
+        one for claim in study.hypotheses for one in judge_hypothesis(frames.scores, claim, axes, frames.varied)
+    ]
     report = Report(
         tables=tuple(tables),
         figures=tuple((figure.name, figure.title) for figure in study.figures if figure.name not in undrawn),
@@ -138,15 +142,18 @@ def make_report(
     return report
 
 
-def _draw_figures(study: Study, frames: Frames, runs: pd.DataFrame, folder: Path) -> dict[str, str]:
+def _draw_figures(
+    study: Study, frames: Frames, dropped: Sequence[str], runs: pd.DataFrame, folder: Path
+) -> dict[str, str]:
     """Draw every figure and return the reasons of those not drawn, by name."""
     undrawn = {}
     for figure in study.figures:
         try:
             if figure.kind == "shown":
-                copy_run_figure(runs, figure, folder)
+                copy_run_figure(runs, figure, folder, frames.varied)
             else:
-                draw_figure(getattr(frames, figure.source), _without_dropped(figure, study.dropped), folder / "figures")
+                shown = _without_dropped(figure, dropped)
+                draw_figure(getattr(frames, figure.source), shown, folder / "figures", frames.varied)
         except (ValueError, KeyError) as error:
             undrawn[figure.name] = f"figure {figure.name}: {error}"
     return undrawn
@@ -181,9 +188,11 @@ def compare_expected(frames: Frames, expected: Sequence[Expected]) -> TextTable:
     """Compare expected numbers with the measured ones, within the stated margin."""
     rows, frame = [], frames.scores
     for number in expected:
-        chosen = select(frame, number.where, ()) if len(frame) else frame
+        chosen = select(frame, number.where, (), frames.varied) if len(frame) else frame
         measured, verdict = "–", "not run"
-        if len(chosen):
+        if several := separate_settings(chosen, (), frames.varied):
+            verdict = f"several values of {' and '.join(several)}. Name one in where"
+        elif len(chosen):
             made = estimates(chosen.assign(all=""), ["all"], frames.variances).iloc[0]
             digits = frames.metrics.digits(str(number.where.get("metric", "")), made["mean"])
             measured = format_mean(made["mean"], made["ci95_half_width"], digits)
@@ -213,9 +222,9 @@ def _write_hypotheses(verdicts: Sequence[HypothesisVerdict], metrics: MetricTabl
     return table
 
 
-def copy_run_figure(runs: pd.DataFrame, figure: FigureSettings, folder: Path) -> None:
+def copy_run_figure(runs: pd.DataFrame, figure: FigureSettings, folder: Path, varied: VariedTable) -> None:
     """Copy a figure of the first matching run that has it; raises ValueError if none has."""
-    chosen = select(runs, figure.where, [*DEFAULT_FACT]) if len(runs) else runs
+    chosen = select(runs, figure.where, varied.limited, varied) if len(runs) else runs
     for run in chosen["run"] if len(chosen) else ():
         drawn = sorted((folder.parent.parent / run / "figures").glob(f"{figure.file}.png"))
         for ending in ("png", "svg") if drawn else ():

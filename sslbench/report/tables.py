@@ -12,15 +12,17 @@ from sslbench.analysis.statistics.accuracy import Accuracy, KnownVariance, known
 from sslbench.analysis.tables.cost_tables import mean_costs, most_confused
 from sslbench.analysis.tables.estimates import deviations, estimates, paired_difference
 from sslbench.analysis.tables.published_columns import add_published, format_count, format_score, to_dicts
-from sslbench.analysis.tables.selection import DEFAULT_FACT, describe_fact, expand_labels, select
+from sslbench.analysis.tables.selection import expand_labels, select, separate_settings
 from sslbench.analysis.tables.study_frames import Points, add_labels, classes_frame, disambiguate, study_frame
 from sslbench.analysis.tables.text_tables import TextTable, add_unmeasured, cross_table, format_mean, frame_table, label
 from sslbench.api.files import write_atomically
 from sslbench.catalog.metrics import MetricTable
+from sslbench.data.label_subsets import TASK_SETTINGS
 from sslbench.results.answers import read_answers
 from sslbench.results.frames import SIZE_COLUMNS, Results
 from sslbench.results.marks import with_marks
 from sslbench.results.record import COSTS
+from sslbench.results.varied import VariedTable
 from sslbench.study.definition import TableSettings
 
 
@@ -49,6 +51,7 @@ class Frames:
     scale: str
     variances: Mapping[Accuracy, KnownVariance]
     metrics: MetricTable
+    varied: VariedTable
 
 
 def build_frames(
@@ -67,18 +70,18 @@ def build_frames(
         return expand_labels(add_labels(frame, points), axes) if len(frame) else frame
 
     axes = list(dict.fromkeys(axis for labels in points.values() for point in labels for axis in point))
-    labels = named(results.labels)
-    if len(labels):
-        labels["fraction"] = labels["fraction"].where(labels["fraction"] < 1)
+    varied, labels = results.varied, named(results.labels)
+    for setting in TASK_SETTINGS if len(labels) else ():
+        labels[setting.name] = labels[setting.name].where(labels[setting.name] != setting.number)
     runs = results.runs
     return Frames(
-        scores=study_frame(done(results.scores), points),
-        classes=study_frame(classes_frame(done(results.classes)), points),
+        scores=study_frame(done(results.scores), points, varied),
+        classes=study_frame(classes_frame(done(results.classes)), points, varied),
         samples=named(results.samples),
         labels=labels,
         pools=named(results.pools),
         costs=named(done(results.costs)),
-        confusions=lambda: study_frame(done(results.confusions), points),
+        confusions=lambda: study_frame(done(results.confusions), points, varied),
         absent=named(runs[runs["status"] != "done"] if len(runs) else runs),
         published=published,
         scale=scale,
@@ -86,6 +89,7 @@ def build_frames(
             {record.run: read_answers(results.root, record) for record in results.records}, metrics
         ),
         metrics=metrics,
+        varied=varied,
     )
 
 
@@ -99,10 +103,12 @@ def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], fol
     if settings.source in ("costs", "confusions"):
         return _cost_or_confusion_table(frames, settings, rows, folder)
     frame: pd.DataFrame = getattr(frames, settings.source)
+    varied, by = frames.varied, [*dict.fromkeys((*rows, *settings.columns))]
+    chosen = select(frame, settings.where, by, varied) if len(frame) else frame
+    rows = (*rows, *separate_settings(chosen, by, varied))
     by = [*dict.fromkeys((*rows, *settings.columns))]
-    chosen = select(frame, settings.where, by) if len(frame) else frame
     if settings.against and len(chosen):
-        chosen = paired_difference(chosen, settings.against, axes)
+        chosen = paired_difference(chosen, settings.against, axes, varied)
     if chosen.empty:
         return None
     runs = disambiguate(chosen, by)
@@ -110,23 +116,23 @@ def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], fol
         found = deviations(runs, by, settings.aggregate_over)
     else:
         found = estimates(runs, by, frames.variances)
-    note = "; ".join([_note(settings, found), *_list_shown_facts(chosen, {*by, *settings.where})])
+    note = "; ".join([_note(settings, found), *_list_shown_facts(chosen, {*by, *settings.where}, varied)])
     wanted = settings.where.get("metric", "")
     metric = wanted if isinstance(wanted, str) else ""
     if frames.published is not None and not settings.against:
         fixed = {name: value for name, value in settings.where.items() if not isinstance(value, (list, tuple))}
-        found = add_published(found, {**fixed, "scale": frames.scale}, frames.published)
+        found = add_published(found, {**fixed, "scale": frames.scale}, frames.published, varied)
         found["cell"] = [
             format_score(row, frames.metrics.digits(row.get("metric", metric), row["mean"])) for row in to_dicts(found)
         ]
     condition = {name: wanted for name, wanted in settings.where.items() if name in frames.absent}
-    marked = add_marks(found, runs, by)
-    table = cross_table(marked, rows, settings.columns, frames.metrics, metric)
-    shown = add_unmeasured(table, select(frames.absent, condition, [*DEFAULT_FACT]))
+    marked = add_marks(found, runs, by, varied)
+    table = cross_table(marked, rows, settings.columns, frames.metrics, varied, metric)
+    shown = add_unmeasured(table, select(frames.absent, condition, varied.limited, varied))
     return _write_table(settings, found.drop(columns="cell", errors="ignore"), shown, note, folder)
 
 
-def add_marks(found: pd.DataFrame, runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+def add_marks(found: pd.DataFrame, runs: pd.DataFrame, by: Sequence[str], varied: VariedTable) -> pd.DataFrame:
     """Append the marks shared by all runs of a row to its method, or to its first label if no method is named."""
     column = "method" if "method" in by else by[0]
     marks = {}
@@ -135,7 +141,7 @@ def add_marks(found: pd.DataFrame, runs: pd.DataFrame, by: Sequence[str]) -> pd.
     row_marks = [marks.get(tuple(map(str, key)), "") for key in found[list(by)].itertuples(index=False)]
     labels = zip(found[column], row_marks, strict=True)
     return found.assign(
-        **{column: [with_marks(label(column, value), mark) if mark else value for value, mark in labels]}
+        **{column: [with_marks(label(column, value, varied), mark) if mark else value for value, mark in labels]}
     )
 
 
@@ -151,16 +157,17 @@ def _note(settings: TableSettings, found: pd.DataFrame) -> str:
     return f"{less}mean ± half-width of the 95 % interval over {over}{tested}, n = {counts}"
 
 
-def _list_shown_facts(chosen: pd.DataFrame, named: Collection[str]) -> list[str]:
+def _list_shown_facts(chosen: pd.DataFrame, named: Collection[str], varied: VariedTable) -> list[str]:
     """Describe the facts that all chosen scores share and the table does not name."""
-    facts = [fact for fact in DEFAULT_FACT if fact in chosen and fact not in named]
-    return [describe_fact(fact, value) for fact in facts for value in chosen[fact].dropna().unique()]
+    unset = [fact for fact in varied.limited if varied[fact].default == "unset"]
+    facts = [fact for fact in unset if fact in chosen and fact not in named]
+    return [varied[fact].describe(value) for fact in facts for value in chosen[fact].dropna().unique()]
 
 
 def _published_table(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> TextTable | None:
     if frames.published is None:
         return None
-    found = _rows_where(frames.published, settings)
+    found = _rows_where(frames.published, settings, frames.varied)
     if found.empty:
         return None
     cells = [
@@ -173,22 +180,26 @@ def _published_table(frames: Frames, settings: TableSettings, rows: Sequence[str
     # several numbers of one cell, such as of two scales, are joined
     joined = found.assign(cell=cells).groupby(by, dropna=False, sort=False)["cell"].agg(" / ".join).reset_index()
     return _write_table(
-        settings, found, cross_table(joined, rows, settings.columns, frames.metrics), "as published", folder
+        settings,
+        found,
+        cross_table(joined, rows, settings.columns, frames.metrics, frames.varied),
+        "as published",
+        folder,
     )
 
 
-def _rows_where(frame: pd.DataFrame, settings: TableSettings) -> pd.DataFrame:
+def _rows_where(frame: pd.DataFrame, settings: TableSettings, varied: VariedTable) -> pd.DataFrame:
     """Select the rows that match a table's `where`, compared as text."""
     for name, wanted in settings.where.items():
         values = [str(value) for value in (wanted if isinstance(wanted, (list, tuple)) else [wanted])]
         if name in frame:
-            values_as_shown = frame[name].astype(object).where(frame[name].notna(), DEFAULT_FACT.get(name, ""))
+            values_as_shown = frame[name].astype(object).where(frame[name].notna(), varied.unset(name, ""))
             frame = frame[values_as_shown.astype(str).isin(values)]
     return frame
 
 
 def _count_table(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> TextTable | None:
-    frame = _rows_where(getattr(frames, settings.source), settings)
+    frame = _rows_where(getattr(frames, settings.source), settings, frames.varied)
     if frame.empty:
         return None
     if settings.source == "labels":
@@ -203,7 +214,7 @@ def _count_table(frames: Frames, settings: TableSettings, rows: Sequence[str], f
     found = found.fillna(dict.fromkeys(numbers, 0)).astype(dict.fromkeys(numbers, int))
     shown = found.astype(str)
     if frames.published is not None:
-        found = add_published(found, {"metric": count, "scale": frames.scale}, frames.published, count)
+        found = add_published(found, {"metric": count, "scale": frames.scale}, frames.published, frames.varied, count)
         shown[count] = [format_count(row, f"{row[count]:,}") for row in to_dicts(found)]
     return _write_table(settings, found, frame_table(shown, len(rows)), note, folder)
 
@@ -212,24 +223,25 @@ def _cost_or_confusion_table(
     frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path
 ) -> TextTable | None:
     """Make a table of training costs, or of the most frequent confusions."""
-    by = list(rows)
+    by, varied = list(rows), frames.varied
     frame = frames.costs if settings.source == "costs" else frames.confusions()
-    if frame.empty or (chosen := select(frame, settings.where, by)).empty:
+    if frame.empty or (chosen := select(frame, settings.where, by, varied)).empty:
         return None
+    by += separate_settings(chosen, by, varied)
     if settings.source == "costs":
         found = mean_costs(disambiguate(chosen, by), by)
-        shown = add_marks(found, disambiguate(chosen, by), by)
+        shown = add_marks(found, disambiguate(chosen, by), by, varied)
         shown = shown.assign(**{name: [f"{value:,.{int(value < 10)}f}" for value in found[name]] for name in COSTS[2:]})
         shown = shown.assign(**{name: [f"{value:,.0f}" for value in found[name]] for name in COSTS[:2]})
         note = "means over trainings; the seconds of a run are divided equally among its trainings"
     else:
         found = most_confused(disambiguate(chosen, by), by, settings.limit)
-        shown = add_marks(found, disambiguate(chosen, by), by).assign(
+        shown = add_marks(found, disambiguate(chosen, by), by, varied).assign(
             share=[f"{share:.3f}" for share in found["share"]]
         )
         note = "share of a class's predictions, over all seeds, folds and draws"
     for name in by:
-        shown[name] = [label(name, value) for value in shown[name]]
+        shown[name] = [label(name, value, varied) for value in shown[name]]
     shown.columns = pd.Index([str(name).replace("_", " ") for name in shown.columns])
     return None if found.empty else _write_table(settings, found, frame_table(shown, len(by)), note, folder)
 
@@ -245,11 +257,13 @@ def _label_count_table(
     spans = zip(*(found[name] for name in ("min", "max", "fewest", "samples")), strict=True)
     cells = [f"{_span(a, b)} per class, {_span(c, d)} in total" for a, b, c, d in spans]
     if frames.published is not None:
-        found = add_published(found, {"metric": "labels", "scale": frames.scale}, frames.published, "samples")
+        found = add_published(
+            found, {"metric": "labels", "scale": frames.scale}, frames.published, frames.varied, "samples"
+        )
         cells = [format_count(row, text) for text, row in zip(cells, to_dicts(found), strict=True)]
     note = "labels per class and in total; minimum to maximum over classes and folds"
     if settings.columns:
-        shown = cross_table(found.assign(cell=cells), rows, settings.columns, frames.metrics)
+        shown = cross_table(found.assign(cell=cells), rows, settings.columns, frames.metrics, frames.varied)
     else:
         shown = frame_table(found[[*rows]].assign(labels=cells), len(rows))
     return _write_table(settings, found, shown, note, folder)

@@ -18,8 +18,6 @@ from sslbench.api.targets import KINDS, TargetKind
 from sslbench.results.record import Record, setting_of
 from sslbench.results.store import PREDICTIONS, VECTORS
 
-REPEATS = ("draw", "probe_seed")
-"""Settings that repeat one question; their answers are averaged within a seed."""
 NAMES = ("dataset", "protocol", "setting", "id")
 
 
@@ -83,9 +81,9 @@ Answers: TypeAlias = TestAnswers | VectorAnswers
 
 
 @lru_cache(maxsize=4096)
-def question_of(dataset: str, protocol: str, setting: str) -> Question:
-    """Return the question of a score: its setting without the keys that only repeat it."""
-    kept = {name: value for name, value in setting_of(setting).items() if name not in REPEATS}
+def question_of(dataset: str, protocol: str, setting: str, repeats: tuple[str, ...]) -> Question:
+    """Return the question of a score: its setting without those that only repeat it (see `Record.repeats`)."""
+    kept = {name: value for name, value in setting_of(setting).items() if name not in repeats}
     return Question(dataset, protocol, json.dumps(kept, sort_keys=True))
 
 
@@ -116,7 +114,7 @@ def _read_file(path: Path, record: Record, make: Callable[..., Answers | None]) 
         table = table.filter(arrow.compute.is_null(table["epoch"]))
     table = table.unify_dictionaries().combine_chunks()
     codes, names = _encode(table)
-    questions_by_code = [question_of("", "", setting).setting for setting in names["setting"]]
+    questions_by_code = [question_of("", "", setting, record.repeats).setting for setting in names["setting"]]
     questions = {text: code for code, text in enumerate(dict.fromkeys(questions_by_code))}
     question = np.array([questions[text] for text in questions_by_code], np.int64)[codes["setting"]]
     texts, found = list(questions), dict[Question, Answers]()

@@ -12,9 +12,12 @@ from typing import Any
 import pandas as pd
 
 from sslbench.api.errors import SslbenchError
+from sslbench.api.varied import Varied
+from sslbench.data.label_subsets import TASK_SETTINGS
 from sslbench.results.marks import joined_names, marks_of
 from sslbench.results.record import COSTS, ClassScore, LabelScore, Record, Score, decode
 from sslbench.results.shared import Evaluations, Mark, find_holders
+from sslbench.results.varied import VariedTable, varied_table
 
 RUN_COLUMNS = (
     "run",
@@ -54,17 +57,24 @@ class Results:
     """Finished runs and their numbers as tidy frames (one number per row); `root` holds the folders of the runs.
 
     Rows that several runs share appear once, under the first finished run (`load_results` sorts records by name). With
-    `repeat_shared`, every run has all of its rows, which a study needs because its points may share runs.
+    `repeat_shared`, every run has all of its rows, which a study needs because its points may share runs. `installed` are
+    settings that protocols vary, in addition to those that the records declare.
     """
 
     records: tuple[Record, ...]
     root: Path | None = None
     repeat_shared: bool = False
+    installed: Sequence[Varied] = ()
 
     def __repr__(self) -> str:
         """Summarize the runs without their content."""
         listed = "".join(f"\n  {record.run}: {record.status}" for record in self.records)
         return f"Results of {len(self.records)} run(s): records, scores, oracles, classes{listed}"
+
+    @property
+    def varied(self) -> VariedTable:
+        """Return the settings that protocols vary; they are keys of the column `setting`."""
+        return varied_table(self.records, self.installed)
 
     @property
     def scores(self) -> pd.DataFrame:
@@ -90,9 +100,10 @@ class Results:
 
     @property
     def labels(self) -> pd.DataFrame:
-        """Return one row per run, dataset, fold and fraction of labels: the numbers of labels and test samples."""
+        """Return one row per run, dataset, fold and subset of labels: the numbers of labels and test samples."""
         return self._size_rows(
-            lambda divided: divided["labels"], ("fold", "fraction", *SIZE_COLUMNS[:4], *HELD_OUT_COLUMNS)
+            lambda divided: divided["labels"],
+            ("fold", *(one.name for one in TASK_SETTINGS), *SIZE_COLUMNS[:4], *HELD_OUT_COLUMNS),
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Convert records of schema 1 to the names of schema 2. Numbers stay as they are.
+"""Convert records of schema 1 to the names of schema 2, and those of schema 2 to schema 3. Numbers stay as they are.
 
 Specs and settings state their old names (see `sslbench.api.setting`). What is not installed keeps the names of the record.
 """
@@ -6,8 +6,8 @@ Specs and settings state their old names (see `sslbench.api.setting`). What is n
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +18,7 @@ from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.catalog.facts import Catalog
 from sslbench.config.request_schema import RequestSchema
 from sslbench.config.setting_help import SECTIONS
+from sslbench.data.label_subsets import declared_settings
 
 FIELDS = {"takes_target": "uses_labels", "products": "cpu_matmul_dtype", "labelled": "labeled"}
 RANGE_FIELDS = {"least": "min", "most": "max"}
@@ -140,3 +141,18 @@ def _upgrade_data(data: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
 
 def _rename(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in values.items()}
+
+
+def declare_settings(values: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
+    """Return the tree of a record of schema 2 with the settings that its installed protocols declare, as schema 3 has them.
+
+    Raises KeyError, TypeError or AttributeError for a tree that is not a record.
+    """
+    names = [one["name"] for one in values["protocols"]]
+    return {**values, "schema": 3, "varied": list_declared(names, catalog)}
+
+
+def list_declared(protocols: Iterable[str], catalog: Catalog) -> list[dict[str, Any]]:
+    """List the settings that tasks and these protocols vary as trees; a protocol that is not installed adds none."""
+    known = catalog.components.get("protocol", {})
+    return [asdict(one) for one in declared_settings(known[name].spec for name in protocols if name in known)]

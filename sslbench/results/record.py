@@ -9,15 +9,18 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal
 
+from sslbench.api.varied import Varied
 from sslbench.convert import to_plain
-from sslbench.results.old_records import installed_catalog, upgrade_record
+from sslbench.results.old_records import declare_settings, installed_catalog, upgrade_record
 
-SCHEMA = 2
+SCHEMA = 3
 Status = Literal["done", "collapsed", "diverged", "unavailable", "failed"]
 COSTS = ("epochs", "samples_seen", "seconds", "samples_per_second", "peak_megabytes")
 """Columns of the length and cost of a training."""
 VARYING_FIELDS = ("cost", "host", "clock")
 """Fields that may differ between two equal runs."""
+DRAW = Varied(name="draw", default="mean")
+"""The number of a repetition with other random numbers, `Outcome.draw`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +86,10 @@ class LabelScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """All stored facts about one finished run."""
+    """All stored facts about one finished run.
+
+    varied: settings that its tasks and protocols vary, with several values in `scores`.
+    """
 
     run: str
     status: Status
@@ -104,6 +110,7 @@ class Record:
     settings: Mapping[str, Any]
     request: Mapping[str, Any]
     versions: Mapping[str, str]
+    varied: Sequence[Varied] = ()
     scores: Sequence[Score] = ()
     classes: Sequence[ClassScore] = ()
     labels: Sequence[LabelScore] = ()
@@ -113,6 +120,11 @@ class Record:
     cost: Mapping[str, Any] = field(default_factory=dict)
     host: Mapping[str, Any] = field(default_factory=dict)
     clock: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def repeats(self) -> tuple[str, ...]:
+        """Return the settings of scores that only repeat a question; their answers are averaged within a seed."""
+        return tuple(one.name for one in (DRAW, *self.varied) if one.default == "mean")
 
     @property
     def depends_on_seed(self) -> bool:
@@ -138,13 +150,16 @@ def record_of(values: dict[str, Any]) -> Record:
     try:
         if values.get("schema") == 1:
             values = upgrade_record(values, installed_catalog())
+        if values.get("schema") == 2:
+            values = declare_settings(values, installed_catalog())
         if values.get("schema") != SCHEMA:
             raise ValueError(
-                f"has format {values.get('schema')!r}, but this sslbench reads 1 and {SCHEMA}. Update sslbench"
+                f"has format {values.get('schema')!r}, but this sslbench reads 1 to {SCHEMA}. Update sslbench"
             )
         scores = tuple(Score(**score) for score in values["scores"])
         classes = tuple(ClassScore(**row) for row in values["classes"])
         labels = tuple(LabelScore(**row) for row in values.get("labels", ()))
-        return Record(**{**values, "scores": scores, "classes": classes, "labels": labels})
+        varied = tuple(Varied(**one) for one in values["varied"])
+        return Record(**{**values, "varied": varied, "scores": scores, "classes": classes, "labels": labels})
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a record: {error}") from error

@@ -13,6 +13,7 @@ from sslbench.api.specs import Dataset
 from sslbench.catalog.metrics import MetricTable
 from sslbench.config.plan import Plan
 from sslbench.data.key_form import digest
+from sslbench.data.label_subsets import declared_settings
 from sslbench.results.record import SCHEMA
 from sslbench.results.store import Store
 from sslbench.stages.graph import Stage
@@ -25,7 +26,7 @@ WRITTEN = 2
 
 
 def describe_inputs(plan: Plan, name: str, stages: Sequence[Stage], metrics: MetricTable) -> str:
-    """Digest the inputs of a run's folder: request, data, versions, metrics, and each finished or failed stage."""
+    """Digest the inputs of a run's folder: request, data, versions, metrics, varied settings, finished and failed stages."""
     parts = [
         (part.name, part.choice.record_facts(), part.fingerprint(), *_describe_dataset(part.dataset))
         for part in (*plan.pretrain_parts, *plan.evaluate_parts)
@@ -52,7 +53,8 @@ def describe_inputs(plan: Plan, name: str, stages: Sequence[Stage], metrics: Met
         plan.view,
         plan.canvas,
     )
-    installed = (environment.versions(), environment.device_kind(), metrics.functions(), WRITTEN, SCHEMA)
+    varied = declared_settings(choice.spec for choice in plan.protocols)
+    installed = (environment.versions(), environment.device_kind(), metrics.functions(), varied, WRITTEN, SCHEMA)
     return digest(name, settings, plan.train, plan.prepare, plan.splits, plan.seeds, plan.folds, parts, made, installed)
 
 

@@ -53,14 +53,17 @@ def shrink_plan(plan: Plan) -> Plan:
         warmup_epochs=0.0,
         patience=0, min_epochs=0, devices=1, nodes=1, strategy="ddp", compile=False,
     )  # fmt: skip
-    splits = SplitSettings(folds=plan.splits.folds, label_fractions=plan.splits.label_fractions)
+    # a list of labels is measured as a share of its own, so that there are as many stages
+    lists = plan.label_lists.get(plan.evaluate_parts[0].name, ())
+    shares = (*plan.splits.label_fractions, *(1 - (place + 1) / 1024 for place in range(len(lists))))
+    splits = SplitSettings(folds=plan.splits.folds, label_fractions=shares)
     return replace(
         plan, pretrain_parts=(generate(plan.pretrain_parts[0], rows),),
         evaluate_parts=(generate(plan.evaluate_parts[0], EVALUATION_FACTOR * rows),),
         method=plan.method.without_weights(),
         backbones={name: choice.without_weights() for name, choice in plan.backbones.items()},
         protocols=tuple(choice.without_weights() for choice in plan.protocols),
-        train=train, splits=splits, seeds=plan.seeds[:1], folds=(0,),
+        train=train, splits=splits, label_lists={}, seeds=plan.seeds[:1], folds=(0,),
     )  # fmt: skip
 
 
@@ -104,9 +107,7 @@ def measure_plan(
             for kind, paths in small_stages.items()
             for path, stage in zip(paths, wanted.get(kind, {}).values(), strict=False)
         }
-        ordered = sorted(
-            real.items(), key=lambda item: item[1].facts.get("fraction") or 1.0
-        )  # the largest fraction of labels last
+        ordered = sorted(real.items(), key=lambda item: _label_share(item[1]))  # the largest fraction of labels last
         first = {stage.family: path for path, stage in ordered if stage.family in families}
         for path in _list_needed(stages, list(first.values())):
             if limit.is_reached:
@@ -120,6 +121,12 @@ def measure_plan(
             if path in real:
                 rates.add(real[path], per_row * max(real[path].rows, 1), real=False)
     return True
+
+
+def _label_share(stage: Stage) -> float:
+    """Return the share of the labels that a stage uses; 0 for a list, whose share is not known."""
+    share = stage.facts.get("fraction")
+    return 0.0 if isinstance(share, str) else share or 1.0
 
 
 def _list_needed(stages: Mapping[str, Stage], requested: Collection[str]) -> Sequence[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -43,8 +44,11 @@ def read_published(path: Path) -> pd.DataFrame:
     return frame
 
 
-def published_problems(study: Study, metrics: MetricTable) -> list[str]:
-    """List problems of a study's file of published numbers and of the tables that show it."""
+def published_problems(study: Study, metrics: MetricTable, varied: Sequence[str]) -> list[str]:
+    """List problems of a study's file of published numbers and of the tables that show it.
+
+    varied: settings that protocols vary.
+    """
     if study.published is None:
         return [f"tables[{t.name}]: source=published needs a file. Set published in the study"
                 for t in study.tables if t.source == "published"]  # fmt: skip
@@ -55,6 +59,7 @@ def published_problems(study: Study, metrics: MetricTable) -> list[str]:
     known = (
         *VALUE_COLUMNS,
         *SCORE_FACTS,
+        *varied,
         "scale",
         "member",
         "class",

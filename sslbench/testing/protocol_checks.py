@@ -287,3 +287,14 @@ def stays_within_metric_ranges(subject: Subject) -> Iterator[str]:
         for value in (o.scores[metric.name] for o in outcomes if metric.name in o.scores):
             if not metric.low - 1e-6 <= value <= metric.high + 1e-6:
                 yield f"{metric.name} is {value:.4g}, outside [{metric.low}, {metric.high}]"
+
+
+@check(
+    "protocol",
+    change="declare the settings of outcomes in `varies`, and the names of what is chosen in `chooses`",
+    needs=("returns_valid_outcomes",),
+)
+def declares_what_it_varies(subject: Subject) -> Iterator[str]:
+    """Tables show a setting as its declaration states, and an evaluation with another setting or choice fails."""
+    outcomes = run_protocol(subject, make_problem(SOME))[0]
+    yield from dict.fromkeys(problem for outcome in outcomes for problem in subject.spec.find_undeclared(outcome))

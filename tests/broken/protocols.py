@@ -43,7 +43,7 @@ class Nearest:
 
 def protocol(cls, *metrics):
     return lambda folder: ProtocolSpec(**SETTINGS, build=cls, needs=frozenset({Need.FEATURES}),
-                                       targets=frozenset({"class"}), metrics=metrics)  # fmt: skip
+                                       targets=frozenset({"class"}), metrics=metrics, chooses=("units",))  # fmt: skip
 
 
 class Undeclared(Nearest):
@@ -150,6 +150,14 @@ class TellsMore(Tells):
         return super().told({units: min(1.0, share + 0.05) for units, share in shares.items()}, best)
 
 
+class Varies(Nearest):
+    """Vary the number of features, and choose one, without declaring either."""
+
+    def measure(self, trial):
+        for outcome in super().measure(trial):
+            yield replace(outcome, setting={"width": 16}, chosen={"seed": 3})
+
+
 class Scores(Nearest):
     """A valid protocol that predicts scores of classes."""
 
@@ -202,6 +210,7 @@ BROKEN = {
         protocol(Nearest)(folder),
         dependencies=lambda config: {"teacher": Dependency(kind="backbone", name="kit-encodr")},
     ),
+    "declares_what_it_varies": protocol(Varies),
     "stays_within_metric_ranges": protocol(Undeclared, Metric(name="beauty", low=0.0, high=0.5)),
 }
 

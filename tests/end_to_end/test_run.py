@@ -61,7 +61,7 @@ def test_the_terminal_shows_every_row_protocol_and_the_extreme_classes(finished)
 def test_the_record_holds_everything(finished):
     out, _ = finished
     record = json.loads(next(out.glob("mae-*/record.json")).read_text())
-    assert record["schema"] == 2
+    assert record["schema"] == 3
     assert record["method"]["from"] == "sslbench-vision 0.1.0"
     assert record["backbones"]["image"]["settings"]["width"] == 16
     assert record["evaluated_on"][0]["samples"] == 1797

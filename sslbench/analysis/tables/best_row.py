@@ -9,6 +9,7 @@ from sslbench.analysis.tables.run_tables import RunRow
 from sslbench.analysis.tables.selection import select_scores
 from sslbench.catalog.metrics import MetricTable
 from sslbench.results.record import Record
+from sslbench.results.varied import varied_table
 
 DEFAULT_PROTOCOLS = ("linear", "knn")
 """Protocols that decide the best row, in order of preference; any other predicting protocol comes after them."""
@@ -48,4 +49,7 @@ def order_protocols(rows: Sequence[RunRow]) -> list[str]:
 
 def own_settings(record: Record, dataset: str, protocol: str) -> frozenset[str]:
     """Collect the settings (JSON) of the scores behind a protocol's column of a table."""
-    return frozenset(score.setting for score in select_scores(record.scores, dataset=dataset, protocol=protocol))
+    return frozenset(
+        score.setting
+        for score in select_scores(record.scores, varied_table([record]), dataset=dataset, protocol=protocol)
+    )

@@ -15,15 +15,15 @@ import pandas as pd
 from sslbench.analysis.statistics.accuracy import Accuracy, KnownVariance
 from sslbench.analysis.statistics.intervals import Estimate, Unit, mean_over_folds, mean_over_seeds
 from sslbench.analysis.statistics.score_variance import half_width
-from sslbench.analysis.tables.selection import VARIED_FACTS
-from sslbench.results.answers import question_of
+from sslbench.results.answers import Question
+from sslbench.results.varied import VariedTable
 
 Key = TypeVar("Key", bound=Any)
 Value = TypeVar("Value")
 UNITS = ("seed", "fold", "draw")
 """Units of repetition of a score."""
-PAIRING_FACTS = ("dataset", "protocol", "metric", "seed", "fold", "epoch", *VARIED_FACTS)
-"""Facts that two values must share to be paired."""
+PAIRING_FACTS = ("dataset", "protocol", "metric", "seed", "fold", "draw", "epoch")
+"""Facts that two values must share to be paired, in addition to the settings that protocols vary."""
 
 
 def group_by(values: Iterable[Value], key: Callable[[Value], Key]) -> dict[Key, list[Value]]:
@@ -93,12 +93,12 @@ def _groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, 
 
 def _known_variance(group: pd.DataFrame, variances: Mapping[Accuracy, KnownVariance]) -> KnownVariance | None:
     """Return the variance of a group that is one accuracy of one run; None for other groups."""
-    if not variances or not {"run", "setting", "epoch"} <= {*group} or group["epoch"].notna().any():
+    if not variances or not {"run", "question", "epoch"} <= {*group} or group["epoch"].notna().any():
         return None
-    columns = (group[name] for name in ("run", "dataset", "protocol", "setting", "metric"))
+    columns = (group[name] for name in ("run", "dataset", "protocol", "question", "metric"))
     found = {
-        Accuracy(run, question_of(dataset, protocol, setting), metric)
-        for run, dataset, protocol, setting, metric in zip(*columns, strict=True)
+        Accuracy(run, Question(dataset, protocol, question), metric)
+        for run, dataset, protocol, question, metric in zip(*columns, strict=True)
     }
     return variances.get(found.pop()) if len(found) == 1 else None
 
@@ -132,8 +132,8 @@ def seed_values(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     return frame.groupby([*by, "seed"], dropna=False, sort=False)["value"].mean().reset_index()
 
 
-def paired_difference(frame: pd.DataFrame, method: str, axes: Sequence[str]) -> pd.DataFrame:
-    """Subtract the value of `method` with the same seed, data, backbone, protocol, metric, epoch and fraction.
+def paired_difference(frame: pd.DataFrame, method: str, axes: Sequence[str], varied: VariedTable) -> pd.DataFrame:
+    """Subtract the value of `method` with the same seed, data, backbone, protocol, metric, epoch and setting.
 
     Values must also agree on every one of `axes` that the method's runs vary. A method without a backbone is compared
     with every backbone. Values without a counterpart are dropped.
@@ -142,9 +142,9 @@ def paired_difference(frame: pd.DataFrame, method: str, axes: Sequence[str]) -> 
     shared_axes = [axis for axis in axes if axis in frame and axis != "method" and reference[axis].notna().all()]
     backbone = ["backbone"] if set(reference["backbone"]) != {"none"} else []
     own = ["class"] if "class" in frame else []
-    wanted = dict.fromkeys((*PAIRING_FACTS, *own, *shared_axes, *backbone))
+    wanted = dict.fromkeys((*PAIRING_FACTS, *varied.facts, *own, *shared_axes, *backbone))
     same = [name for name in wanted if name in frame and (name != "backbone" or backbone)]
     base = reference.groupby(same, dropna=False)["value"].mean().rename("base").reset_index()
-    kept = [name for name in ours.columns if name not in ("value", "setting", "chosen", "chosen_on")]
+    kept = [name for name in ours.columns if name not in ("value", "setting", "question", "chosen", "chosen_on")]
     paired = ours.groupby(kept, dropna=False, sort=False)["value"].mean().reset_index().merge(base, on=same)
     return paired.assign(value=paired["value"] - paired["base"])

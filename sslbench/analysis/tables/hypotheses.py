@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from sslbench.analysis.statistics.signed_rank_test import signed_rank_p
 from sslbench.analysis.tables.estimates import UNITS, estimates
-from sslbench.analysis.tables.selection import SCORE_FACTS, select
+from sslbench.analysis.tables.selection import SCORE_FACTS, select, separate_settings
 from sslbench.analysis.tables.text_tables import label
 from sslbench.api.settings import setting, setting_from
+from sslbench.results.varied import VariedTable
 
 Place = Mapping[str, str | int | float | tuple[str | int | float, ...]]
 MIN_FOLDS_FOR_SPREAD = 3
@@ -75,8 +76,12 @@ class HypothesisVerdict:
     p: float | None = None
 
 
-def judge_hypothesis(frame: pd.DataFrame, hypothesis: Hypothesis, axes: Sequence[str]) -> list[HypothesisVerdict]:
+def judge_hypothesis(
+    frame: pd.DataFrame, hypothesis: Hypothesis, axes: Sequence[str], varied: VariedTable
+) -> list[HypothesisVerdict]:
     """Judge a hypothesis for every value of its `by`; one 'not measured', with the reason, if a side has no scores.
+
+    Settings that tables show separately are judged separately.
 
     An axis that the frame lacks does not exist at this scale: a comparison along it is not measured, and a selection by
     it is ignored.
@@ -86,20 +91,27 @@ def judge_hypothesis(frame: pd.DataFrame, hypothesis: Hypothesis, axes: Sequence
         return [_unmeasured(hypothesis, "no finished run with these facts" if frame.empty else "not at this scale")]
     where = {name: value for name, value in hypothesis.where.items() if name in frame}
     hypothesis = replace(hypothesis, where=where, by=tuple(name for name in hypothesis.by if name in frame))
-    frame = spreads(frame, axes) if hypothesis.statistic == "spread" else frame
-    found = differences(frame, hypothesis, {})
+    sides = (
+        select(frame, {**where, **side}, hypothesis.by, varied) for side in (hypothesis.greater, hypothesis.lesser)
+    )
+    separate = dict.fromkeys(name for side in sides for name in separate_settings(side, hypothesis.names, varied))
+    hypothesis = replace(hypothesis, by=(*hypothesis.by, *separate))
+    frame = spreads(frame, axes, varied) if hypothesis.statistic == "spread" else frame
+    found = differences(frame, hypothesis, {}, varied)
     if hypothesis.versus and len(found):
         units = [name for name in UNITS if name in found]
-        versus = differences(frame, hypothesis, hypothesis.versus)[[*hypothesis.by, *units, "value"]]
+        versus = differences(frame, hypothesis, hypothesis.versus, varied)[[*hypothesis.by, *units, "value"]]
         paired = found.merge(versus, on=[*hypothesis.by, *units], suffixes=("", " versus"))
         found = paired.assign(value=paired["value"] - paired["value versus"])
     if found.empty:
-        return [_unmeasured(hypothesis, _missing_side(frame, hypothesis))]
+        return [_unmeasured(hypothesis, _missing_side(frame, hypothesis, varied))]
     by = [*hypothesis.by] or ["all"]
     found = found.assign(all="")
     ranked = {place: _p(group) for place, group in found.groupby(by, dropna=False, sort=False)}
     rows = estimates(found, by)
-    return [_verdict(hypothesis, by, row, p) for (_, row), p in zip(rows.iterrows(), ranked.values(), strict=True)]
+    return [
+        _verdict(hypothesis, by, row, p, varied) for (_, row), p in zip(rows.iterrows(), ranked.values(), strict=True)
+    ]
 
 
 def _p(group: pd.DataFrame) -> float | None:
@@ -116,16 +128,16 @@ def _unmeasured(hypothesis: Hypothesis, why: str) -> HypothesisVerdict:
     )
 
 
-def _missing_side(frame: pd.DataFrame, hypothesis: Hypothesis) -> str:
+def _missing_side(frame: pd.DataFrame, hypothesis: Hypothesis, varied: VariedTable) -> str:
     """Describe the first side without scores."""
     for side in (hypothesis.greater, hypothesis.lesser):
         wanted = {**hypothesis.where, **side}
-        if select(frame, wanted, hypothesis.by).empty:
+        if select(frame, wanted, hypothesis.by, varied).empty:
             return "no scores of " + ", ".join(f"{name} {value}" for name, value in wanted.items())
     return "no seed and fold in common"
 
 
-def differences(frame: pd.DataFrame, hypothesis: Hypothesis, versus: Place) -> pd.DataFrame:
+def differences(frame: pd.DataFrame, hypothesis: Hypothesis, versus: Place, varied: VariedTable) -> pd.DataFrame:
     """Return greater minus lesser, one row per value of `by`, seed, fold (and draw) that both have.
 
     Columns: by…, seed, fold, value.
@@ -133,20 +145,24 @@ def differences(frame: pd.DataFrame, hypothesis: Hypothesis, versus: Place) -> p
     by = [*hypothesis.by, *(name for name in UNITS if name in frame)]
     sides = []
     for side in (hypothesis.greater, hypothesis.lesser):
-        chosen = select(frame, {**hypothesis.where, **side, **versus}, hypothesis.by)
+        chosen = select(frame, {**hypothesis.where, **side, **versus}, hypothesis.by, varied)
         sides.append(chosen.groupby(by, dropna=False, sort=False)["value"].mean().reset_index())
     both = sides[0].merge(sides[1], on=by, suffixes=("", " lesser"))
     share = {"test_share": frame["test_share"].iloc[0]} if "test_share" in frame and len(frame) else {}
     return both.assign(value=both["value"] - both["value lesser"])[[*by, "value"]].assign(**share)
 
 
-def spreads(frame: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
+def spreads(frame: pd.DataFrame, axes: Sequence[str], varied: VariedTable) -> pd.DataFrame:
     """Return each fold's (and draw's) jackknife pseudo-value of the log standard deviation, all else equal.
 
     Their mean estimates the logarithm of the standard deviation, and they can be compared in pairs (Miller, Annals of
     Mathematical Statistics 39, 1968). Groups of fewer than three folds are left out.
     """
-    fixed = [name for name in dict.fromkeys((*SCORE_FACTS, *axes, "run", "seed", "test_share")) if name in frame]
+    fixed = [
+        name
+        for name in dict.fromkeys((*SCORE_FACTS, *varied.facts, *axes, "run", "seed", "test_share"))
+        if name in frame
+    ]
     within = [name for name in UNITS if name in frame and name != "seed"]
     frame = frame.groupby([*fixed, *within], dropna=False, sort=False)["value"].mean().reset_index()
     groups = frame.groupby(fixed, dropna=False)["value"]
@@ -163,13 +179,15 @@ def pseudo_values(values: pd.Series) -> NDArray[np.float64]:
     return result
 
 
-def _verdict(hypothesis: Hypothesis, by: Sequence[str], row: pd.Series, p: float | None) -> HypothesisVerdict:
+def _verdict(
+    hypothesis: Hypothesis, by: Sequence[str], row: pd.Series, p: float | None, varied: VariedTable
+) -> HypothesisVerdict:
     half = None if pd.isna(row["ci95_half_width"]) else float(row["ci95_half_width"])
     mean = float(row["mean"])
     verdict: Literal["holds", "fails", "undecided"] = "undecided"
     if half is not None and abs(mean) > half:
         verdict = "holds" if mean > 0 else "fails"
-    place = ", ".join(filter(None, (label(name, row[name]) for name in by)))
+    place = ", ".join(filter(None, (label(name, row[name], varied) for name in by)))
     return HypothesisVerdict(
         claim=hypothesis.claim,
         place=place,

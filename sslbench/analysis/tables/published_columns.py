@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from sslbench.analysis.tables.selection import DEFAULT_FACT
 from sslbench.analysis.tables.text_tables import error_column, format_mean
+from sslbench.results.varied import VariedTable
 
 VALUE_COLUMNS = ("value", "spread", "source", "lost")
 COUNT_METRICS = ("samples", "labels", "kept")
@@ -16,7 +16,11 @@ COUNT_METRICS = ("samples", "labels", "kept")
 
 
 def add_published(
-    found: pd.DataFrame, fixed: Mapping[str, Any], published: pd.DataFrame, measured: str = "mean"
+    found: pd.DataFrame,
+    fixed: Mapping[str, Any],
+    published: pd.DataFrame,
+    varied: VariedTable,
+    measured: str = "mean",
 ) -> pd.DataFrame:
     """Add columns `published`, `published_spread`, `difference` and `published_lost`; empty if nothing was published.
 
@@ -28,7 +32,7 @@ def add_published(
     ]
     rows = []
     for _, row in found.iterrows():
-        place = {name: _as_text(value, name) for name, value in {**fixed, **row}.items()}
+        place = {name: _as_text(value, varied.unset(name, "")) for name, value in {**fixed, **row}.items()}
         matching = (n for n in numbers if all(place.get(name) == _as_text(value) for name, value in n[0].items()))
         _, value, spread, is_lost = next(matching, ({}, None, None, False))
         gap = None if value is None else row[measured] - value
@@ -64,10 +68,10 @@ def to_dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def _as_text(value: Any, fact: str = "") -> str:
-    """Return a value in the notation that both sides share."""
+def _as_text(value: Any, unset: str = "") -> str:
+    """Return a value in the notation that both sides share, or the text for a missing one."""
     if value is None or (isinstance(value, float) and pd.isna(value)):
-        return DEFAULT_FACT.get(fact, "")
+        return unset
     try:
         return f"{float(value):g}"
     except (TypeError, ValueError):

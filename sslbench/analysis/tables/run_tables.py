@@ -18,6 +18,7 @@ from sslbench.analysis.tables.selection import select_scores
 from sslbench.catalog.metrics import MetricTable
 from sslbench.results.answers import Answers, Question, TestAnswers, VectorAnswers, question_of
 from sslbench.results.record import Record, Score, setting_of
+from sslbench.results.varied import VariedTable, protocol_of, varied_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +57,12 @@ def make_rows(
 
     With a run's answers, the intervals of its accuracies cover test samples as well as seeds.
     """
-    rows = []
+    rows, varied = [], varied_table(records)
     for record in records:
         for data in record.evaluated_on:
-            mine = select_scores(record.scores, dataset=data["part"])
+            mine = select_scores(record.scores, varied, dataset=data["part"])
             grouped = group_by(mine, lambda score: (score.protocol, score.metric))
-            own = default_answers(record, data["part"], answers)
+            own = default_answers(record, data["part"], answers, varied)
             cells = {
                 (protocol, metric): estimate_scores(found, record, _known_variance(own.get(protocol), metric, metrics))
                 for (protocol, metric), found in grouped.items()
@@ -90,23 +91,31 @@ def _known_variance(answers: Answers | None, metric: str, metrics: MetricTable) 
     return None if variance is None else KnownVariance(variance, len(answers.ids))
 
 
-def default_answers(record: Record, dataset: str, answers: AnswersByRun) -> dict[str, Answers]:
-    """Return a run's answers to each protocol's default question on a dataset, if there is exactly one question."""
+def default_answers(record: Record, dataset: str, answers: AnswersByRun, varied: VariedTable) -> dict[str, Answers]:
+    """Return a run's answers to each protocol's default question on a dataset, if there is exactly one question.
+
+    varied: settings of all records of a table, by which protocols are named as in `select_scores`.
+    """
     by_question = answers.get(record.run, {})
     questions: dict[str, set[Question]] = defaultdict(set)
-    answered = (s for s in record.scores if question_of(s.dataset, s.protocol, s.setting) in by_question)
-    for score in select_scores(answered, dataset=dataset):
-        questions[score.protocol].add(question_of(dataset, score.protocol, score.setting))
+    answered = (
+        s for s in record.scores if question_of(s.dataset, s.protocol, s.setting, record.repeats) in by_question
+    )
+    for score in select_scores(answered, varied, dataset=dataset):
+        own = question_of(dataset, protocol_of(score.protocol), score.setting, record.repeats)
+        questions[score.protocol].add(own)
     return {protocol: by_question[next(iter(own))] for protocol, own in questions.items() if len(own) == 1}
 
 
-def clustering_targets(
-    records: Sequence[Record], metrics: MetricTable
-) -> dict[tuple[str, str, str], dict[str, Estimate]]:
-    """Return (run, dataset, metric) -> clustering target ('class' among them) -> its estimate, and that of its null.
+def compare_targets(records: Sequence[Record], metrics: MetricTable) -> dict[tuple[str, str, str], dict[str, Estimate]]:
+    """Return (run, dataset, metric) -> what answers are compared with -> the metric's estimate, and that of its null.
 
-    Null estimates are named 'null of NAME'. Empty if every run was compared with the classes only.
+    It is named by a setting with `other_target`. Null estimates are named 'null of NAME'. Empty if every run was compared
+    with the target only.
     """
+    varied = varied_table(records)
+    others = [name for name, one in varied.items() if one.other_target]
+    target = next((varied.unset(name) for name in others), "")
     chance = {one.name: one.chance_of for one in metrics.values() if one.chance_of}
     found: dict[tuple[str, str, str], dict[str, Estimate]] = {}
     for record in records:
@@ -115,9 +124,12 @@ def clustering_targets(
         for score in record.scores:
             metric = chance.get(score.metric, score.metric)
             if metric in with_null and score.epoch is None:
-                name = setting_of(score.setting).get("against", "class")
+                setting = setting_of(score.setting)
+                values = varied.variant(score.protocol, setting).partition(":")[2]
+                name = next((str(setting[other]) for other in others if other in setting), target)
+                name += f" ({values})" if values else ""
                 grouped[score.dataset, metric, name if metric == score.metric else f"null of {name}"].append(score)
-        if all(name.removeprefix("null of ") == "class" for _, _, name in grouped):
+        if not any(other in setting_of(score.setting) for score in record.scores for other in others):
             continue
         for (dataset, metric, name), scores in grouped.items():
             found.setdefault((record.run, dataset, metric), {})[name] = estimate_scores(scores, record)
@@ -127,7 +139,8 @@ def clustering_targets(
 def list_columns(rows: Sequence[RunRow], metrics: MetricTable) -> list[tuple[str, str]]:
     """List the shown (protocol, metric) columns that any row has, sorted by protocol, then in the order of `metrics`."""
     present = {place for row in rows for place in row.cells}
-    return sorted((p for p in present if metrics.is_shown(*p)), key=lambda place: (place[0], metrics.place(place[1])))
+    shown = (place for place in present if metrics.is_shown(protocol_of(place[0]), place[1]))
+    return sorted(shown, key=lambda place: (place[0], metrics.place(place[1])))
 
 
 def class_rows(record: Record, dataset: str, protocol: str, answers: Answers | None = None) -> list[ClassRow]:
@@ -138,7 +151,7 @@ def class_rows(record: Record, dataset: str, protocol: str, answers: Answers | N
     """
     half_widths = _recall_half_widths(record, dataset, answers) if isinstance(answers, TestAnswers) else {}
     draws = _count_draws(record, dataset, protocol)
-    mine = select_scores(record.classes, dataset=dataset, protocol=protocol)
+    mine = select_scores(record.classes, varied_table([record]), dataset=dataset, protocol=protocol)
     known = [row for row in mine if row.recall is not None and row.training_samples != 0]
     result = []
     for name, rows in group_by(known, lambda row: row.name).items():
@@ -162,7 +175,7 @@ def label_rows(record: Record, dataset: str, protocol: str, answers: Answers | N
     """
     half_widths = label_half_widths(answers) if isinstance(answers, VectorAnswers) else {}
     found = []
-    mine = select_scores(record.labels, dataset=dataset, protocol=protocol)
+    mine = select_scores(record.labels, varied_table([record]), dataset=dataset, protocol=protocol)
     for name, rows in group_by(mine, lambda row: row.name).items():
         known: dict[str, list[tuple[int, float]]] = defaultdict(list)
         for row in rows:
@@ -191,7 +204,7 @@ def count_untrained(record: Record, dataset: str, protocol: str) -> dict[str, in
     """Count the test samples of every class that a protocol tested without a training sample, in any fold."""
     found: dict[tuple[str, int], int] = {}
     draws = _count_draws(record, dataset, protocol)
-    for row in select_scores(record.classes, dataset=dataset, protocol=protocol):
+    for row in select_scores(record.classes, varied_table([record]), dataset=dataset, protocol=protocol):
         if row.training_samples == 0 and row.support:
             found[row.name, row.fold] = -(-row.support // draws)
     names = dict.fromkeys(name for name, _ in found)
@@ -202,7 +215,7 @@ def count_test_samples(record: Record, dataset: str, protocol: str) -> dict[str,
     """Count the test samples of every class that a protocol tests, the minimum over folds."""
     found: dict[str, int] = {}
     draws = _count_draws(record, dataset, protocol)
-    for row in select_scores(record.classes, dataset=dataset, protocol=protocol):
+    for row in select_scores(record.classes, varied_table([record]), dataset=dataset, protocol=protocol):
         if row.support:
             count = -(-row.support // draws)
             found[row.name] = min(count, found.get(row.name, count))
@@ -211,14 +224,14 @@ def count_test_samples(record: Record, dataset: str, protocol: str) -> dict[str,
 
 def _count_draws(record: Record, dataset: str, protocol: str) -> int:
     """Count the draws of a protocol's default question: class scores add up the samples of all draws."""
-    mine = select_scores(record.scores, dataset=dataset, protocol=protocol)
+    mine = select_scores(record.scores, varied_table([record]), dataset=dataset, protocol=protocol)
     return max(1, len({setting_of(score.setting).get("draw") for score in mine}))
 
 
 def count_tested(record: Record, dataset: str, protocol: str) -> tuple[int, int]:
     """Count the classes behind a macro mean, the minimum over folds, and all classes."""
     tested: dict[int, set[str]] = defaultdict(set)
-    rows = select_scores(record.classes, dataset=dataset, protocol=protocol)
+    rows = select_scores(record.classes, varied_table([record]), dataset=dataset, protocol=protocol)
     for row in rows:
         tested[row.fold] |= {row.name} if row.recall is not None else set()
     return min(map(len, tested.values()), default=0), len({row.name for row in rows})

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import compress
 from typing import Any, TypeVar
 
 import pandas as pd
 
 from sslbench.results.record import ClassScore, LabelScore, Score, setting_of
+from sslbench.results.varied import VariedTable
 
 R = TypeVar("R", Score, ClassScore, LabelScore)
 SCORE_FACTS = (
@@ -21,34 +23,13 @@ SCORE_FACTS = (
     "metric",
     "recipe",
     "pool",
-    "fraction",
     "epoch",
     "bank",
     "query",
-    "clusters",
-    "against",
-    "gallery",
-    "queries",
-    "shots",
 )
-"""Facts that a table or figure may name in addition to the study's own axes."""
+"""Facts that a table or figure may name in addition to the study's own axes and to the settings that protocols vary."""
 RUN_FACTS = ("backbone", "augmentation", "dataset")
 """Facts that distinguish runs of one method, whether or not a table names them."""
-ALL_MODALITIES = "every modality"
-DEFAULT_FACT = {
-    "fraction": "all labels",
-    "epoch": "last",
-    "against": "class",
-    "gallery": ALL_MODALITIES,
-    "queries": ALL_MODALITIES,
-}
-"""Facts that most scores lack, with the text for a missing value. Unless a table names the fact, only scores without it
-count.
-"""
-MAX_BY_DEFAULT = ("shots",)
-"""Numeric facts of which only the largest value of each run counts, unless a table names the fact."""
-VARIED_FACTS = ("fraction", "clusters", "against", "gallery", "queries", "shots", "draw")
-"""Facts that a protocol varies within one run; they are stored in the settings of its scores."""
 NOT_REQUESTED = "(not requested)"
 """Marks runs that no grid point requested (baselines); excluded unless results are grouped by method."""
 
@@ -57,28 +38,38 @@ class MultiLabel(tuple[Any, ...]):
     """Labels of a run that answers several grid points, on an axis where they differ; `select` shows it at each."""
 
 
-def select_scores(rows: Iterable[R], *, dataset: str = "", protocol: str = "", named: Collection[str] = ()) -> list[R]:
+def select_scores(
+    rows: Iterable[R], varied: VariedTable, *, dataset: str = "", protocol: str = "", named: Collection[str] = ()
+) -> list[R]:
     """Select a run's results of the last epoch that answer the default question of each protocol, in their order.
 
     Keeps one dataset and one protocol if they are given, and all values of the facts in `named`. Scores of settings that
-    were chosen on test data are no results.
+    were chosen on test data are no results. Protocols of settings that tables show separately are named with their values,
+    here and in `protocol`: 'probe:head=linear'.
     """
+    varied = varied.naming(protocol)
     own = [
         row
         for row in rows
         if (not dataset or row.dataset == dataset)
-        and (not protocol or row.protocol == protocol)
         and (not isinstance(row, Score) or (row.epoch is None and row.chosen_on != "query"))
     ]
     settings = [setting_of(row.setting) for row in own]
-    facts = {
-        fact: [one.get(fact) for one in settings] for fact in (*DEFAULT_FACT, *MAX_BY_DEFAULT) if fact not in named
-    }
+    if varied.separate:
+        variants = [varied.variant(row.protocol, setting) for row, setting in zip(own, settings, strict=True)]
+        own = [
+            replace(row, protocol=name) if name != row.protocol else row
+            for row, name in zip(own, variants, strict=True)
+        ]
+    if protocol:
+        kept = [row.protocol == protocol for row in own]
+        own, settings = list(compress(own, kept)), list(compress(settings, kept))
+    facts = {fact: [one.get(fact) for one in settings] for fact in varied.limited if fact not in named}
     places = [(row.dataset, row.protocol) for row in own]
-    return list(compress(own, default_mask(facts, places, places)))
+    return list(compress(own, default_mask(facts, places, places, varied)))
 
 
-def select(frame: pd.DataFrame, where: Mapping[str, Any], named: Sequence[str]) -> pd.DataFrame:
+def select(frame: pd.DataFrame, where: Mapping[str, Any], named: Sequence[str], varied: VariedTable) -> pd.DataFrame:
     """Return the scores that `where` selects; a list selects any of its values.
 
     Runs that no point requested count only if the result is grouped by method.
@@ -88,18 +79,27 @@ def select(frame: pd.DataFrame, where: Mapping[str, Any], named: Sequence[str]) 
         frame = frame[frame[NOT_REQUESTED].isna()]
     for name, wanted in where.items():
         values = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
-        unset = frame[name].isna() if DEFAULT_FACT.get(name) in values else False
+        unset = frame[name].isna() if name in varied and varied.unset(name) in values else False
         frame = frame[frame[name].isin(values) | unset]
     facts = {
         name: [None if pd.isna(value) else value for value in frame[name]]
-        for name in (*DEFAULT_FACT, *MAX_BY_DEFAULT)
+        for name in varied.limited
         if name in frame and name not in (*where, *named) and frame[name].notna().any()
     }
     compared, within = (
         list(frame.reindex(columns=names, fill_value="").itertuples(index=False, name=None))
         for names in (["protocol"], ["run", "dataset", "protocol"])
     )
-    return frame[default_mask(facts, compared, within)] if facts else frame
+    return frame[default_mask(facts, compared, within, varied)] if facts else frame
+
+
+def separate_settings(frame: pd.DataFrame, named: Collection[str], varied: VariedTable) -> list[str]:
+    """Return the settings of which a table of these scores shows every value in a row of its own: it does not name them."""
+    if not varied.separate or "protocol" not in frame:
+        return []
+    protocols = set(frame["protocol"])
+    found = dict.fromkeys(name for protocol, name in sorted(varied.separate) if protocol in protocols)
+    return [name for name in found if name not in named and name in frame and frame[name].nunique(dropna=False) > 1]
 
 
 def expand_labels(frame: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
@@ -113,24 +113,28 @@ def expand_labels(frame: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
 
 
 def default_mask(
-    facts: Mapping[str, Sequence[Any]], compared: Sequence[Hashable], within: Sequence[Hashable]
+    facts: Mapping[str, Sequence[Any]],
+    compared: Sequence[Hashable],
+    within: Sequence[Hashable],
+    varied: VariedTable,
 ) -> list[bool]:
     """Return which scores answer the default question, by their values of these facts (None: not set).
 
-    Scores without a fact of DEFAULT_FACT count; if all those of a group in `compared` have it (such as only few labels, or
-    only pairs of modalities), those with its largest number or its first text. Of a fact of MAX_BY_DEFAULT, the largest
-    number in a group of `within` counts.
+    Of a fact that is unset by default, scores without it count; if all those of a group in `compared` have it (such as only
+    few labels, or only pairs of modalities), those with its largest number or its first text. Of a fact whose largest number
+    counts by default, that in a group of `within`.
     """
     kept = [True] * len(compared)
-    for fact, values in facts.items():
-        groups, choose = (within, _choose_largest) if fact in MAX_BY_DEFAULT else (compared, choose_default)
+    for fact, values in sorted(facts.items(), key=lambda one: varied[one[0]].default == "largest"):
+        is_largest = varied[fact].default == "largest"
+        groups, choose = (within, _choose_largest) if is_largest else (compared, choose_default)
         by_group: dict[Hashable, list[Any]] = defaultdict(list)
         for group, value, is_kept in zip(groups, values, kept, strict=True):
             if is_kept:
                 by_group[group].append(value)
         shown = {group: choose(found) for group, found in by_group.items()}
         kept = [
-            is_kept and (value == shown[group] or (value is None and fact in MAX_BY_DEFAULT))
+            is_kept and (value == shown[group] or (value is None and is_largest))
             for group, value, is_kept in zip(groups, values, kept, strict=True)
         ]
     return kept
@@ -148,8 +152,3 @@ def choose_default(values: Sequence[Any]) -> Any:
 
 def _choose_largest(values: Sequence[Any]) -> Any:
     return max((value for value in values if value is not None), default=None)
-
-
-def describe_fact(fact: str, value: Any) -> str:
-    """Describe the value of a fact under which numbers were measured."""
-    return f"{100 * value:g} % of the training labels" if fact == "fraction" else f"{fact} {value}"

@@ -8,21 +8,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sslbench.analysis.tables.selection import NOT_REQUESTED, RUN_FACTS, VARIED_FACTS, MultiLabel
+from sslbench.analysis.tables.selection import NOT_REQUESTED, RUN_FACTS, MultiLabel
 from sslbench.api.targets import KINDS
-from sslbench.results.record import setting_of
+from sslbench.results.answers import question_of
+from sslbench.results.record import DRAW, setting_of
+from sslbench.results.varied import VariedTable
 
 CLASS_METRICS = tuple(dict.fromkeys(metric for kind in KINDS.values() for metric in kind.each))
 Points = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def study_frame(scores: pd.DataFrame, points: Points, *, several: bool = True) -> pd.DataFrame:
-    """Add each run's labels, and the facts that its protocol varied, to scores."""
+def study_frame(scores: pd.DataFrame, points: Points, varied: VariedTable, *, several: bool = True) -> pd.DataFrame:
+    """Add each run's labels, the settings that its protocol varied, and the question without repetitions to scores."""
     if scores.empty:
         return scores
     frame = add_labels(scores, points, several=several)
     settings = [setting_of(setting) for setting in frame["setting"]]
-    return frame.assign(**{fact: [one.get(fact, np.nan) for one in settings] for fact in VARIED_FACTS})
+    measured = {name for setting in settings for name in setting}  # others do not replace an axis of their name
+    wanted = [name for name in (*varied.facts, DRAW.name) if name not in scores]
+    names = [name for name in wanted if name in measured or name not in frame]
+    questions = [question_of("", "", setting, varied.repeats).setting for setting in frame["setting"]]
+    return frame.assign(question=questions, **{name: [one.get(name, np.nan) for one in settings] for name in names})
 
 
 def add_labels(frame: pd.DataFrame, points: Points, *, several: bool = True) -> pd.DataFrame:

@@ -12,8 +12,8 @@ import pandas as pd
 
 from sslbench.analysis.statistics.intervals import Estimate
 from sslbench.analysis.statistics.run_comparison import SIGNIFICANCE
-from sslbench.analysis.tables.selection import DEFAULT_FACT
 from sslbench.catalog.metrics import MetricTable
+from sslbench.results.varied import VariedTable
 
 Key = TypeVar("Key", bound=Hashable)
 NUMBER = re.compile(r"[-–+…0-9.]|$")
@@ -105,9 +105,9 @@ def format_estimate(estimate: Estimate | None, digits: int = 3) -> str:
     return "–" if estimate is None else format_mean(estimate.mean, estimate.ci95_half_width, digits)
 
 
-def label(fact: str, value: Any) -> str:
+def label(fact: str, value: Any, varied: VariedTable) -> str:
     """Return the value of a fact as text, with a default for a missing one."""
-    return DEFAULT_FACT.get(fact, "–") if pd.isna(value) else str(as_int(value))
+    return varied.unset(fact) if pd.isna(value) else str(as_int(value))
 
 
 def as_int(value: Any) -> Any:
@@ -116,7 +116,12 @@ def as_int(value: Any) -> Any:
 
 
 def cross_table(
-    found: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], metrics: MetricTable, metric: str = ""
+    found: pd.DataFrame,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    metrics: MetricTable,
+    varied: VariedTable,
+    metric: str = "",
 ) -> TextTable:
     """Lay out estimates: `rows` down, `columns` across, each cell its 'cell' or mean ± error.
 
@@ -126,9 +131,16 @@ def cross_table(
     if "cell" not in found:
         values = zip(found["mean"], found[error_column(found)], names, strict=True)
         found = found.assign(cell=[format_mean(m, error, metrics.digits(name, m)) for m, error, name in values])
-    across, down = ([tuple(map(label, names, place)) for place in _places(found, names)] for names in (columns, rows))
+    across, down = (
+        [
+            tuple(label(name, value, varied) for name, value in zip(names, place, strict=True))
+            for place in _places(found, names)
+        ]
+        for names in (columns, rows)
+    )
     heads = {
-        across[i]: " ".join(_titles(columns, across[i], metrics)).replace("_", " ") for i in _order(found, columns)
+        across[i]: " ".join(_titles(columns, across[i], metrics)).replace("_", " ")
+        for i in _order(found, columns, varied)
     }
     if not columns:
         heads = {(): metrics.title(metric) if metric else "value"}
@@ -148,12 +160,12 @@ def _titles(names: Sequence[str], values: Sequence[str], metrics: MetricTable) -
     return [metrics.title(value) if name == "metric" else value for name, value in zip(names, values, strict=True)]
 
 
-def _order(found: pd.DataFrame, columns: Sequence[str]) -> list[int]:
+def _order(found: pd.DataFrame, columns: Sequence[str], varied: VariedTable) -> list[int]:
     """Return the places of estimates in the order of their columns."""
     places = list(range(len(found)))
     if len(columns) != 1:
         return places
-    values = [DEFAULT_FACT.get(columns[0], "–") if pd.isna(value) else value for value in found[columns[0]]]
+    values = [varied.unset(columns[0]) if pd.isna(value) else value for value in found[columns[0]]]
     return sorted(places, key=lambda place: (isinstance(values[place], str), values[place]))
 
 

@@ -17,6 +17,7 @@ from sslbench.api.metrics import Metric
 from sslbench.catalog.metrics import MetricTable
 from sslbench.results.answers import Answers
 from sslbench.results.record import Record
+from sslbench.results.varied import VariedTable, varied_table
 
 Against: TypeAlias = Literal["best", "random"]
 
@@ -42,30 +43,35 @@ def judge_rows(rows: Sequence[RunRow], answers: AnswersByRun, metrics: MetricTab
     The best row has the best score; the random encoder has the same backbones. Rows with other test samples than the
     first cannot be paired and are left out.
     """
+    varied = varied_table(row.record for row in rows)
     by_dataset: dict[str, list[RunRow]] = defaultdict(list)
     for row in rows:
         if row.record.status == "done":
             by_dataset[row.dataset].append(row)
     for dataset, own in by_dataset.items():
         records = {row.record.run: row.record for row in own}
-        by_metric = ((metric.name, _fields(own, answers, metric)) for metric in metrics.mains)
+        by_metric = ((metric.name, _fields(own, answers, metric, varied)) for metric in metrics.mains)
         metric, fields = next((pair for pair in by_metric if pair[1]), ("", {}))
         for protocol, field in sorted(fields.items()):
             yield from _judge(field, records, dataset, protocol, metric)
 
 
-def _fields(rows: Sequence[RunRow], answers: AnswersByRun, metric: Metric) -> dict[str, ComparedScores]:
+def _fields(
+    rows: Sequence[RunRow], answers: AnswersByRun, metric: Metric, varied: VariedTable
+) -> dict[str, ComparedScores]:
     """Collect the scores that are compared, by protocol: paired by test sample where predictions are known."""
     protocols = {protocol for row in rows for protocol, name in row.cells if name == metric.name}
     by_seed = {} if metric.mean_over is not None else {one: _compare_seeds(rows, one, metric) for one in protocols}
-    return {**by_seed, **(_compare_answers(rows, answers, metric) if metric.covers_samples else {})}
+    return {**by_seed, **(_compare_answers(rows, answers, metric, varied) if metric.covers_samples else {})}
 
 
-def _compare_answers(rows: Sequence[RunRow], answers: AnswersByRun, metric: Metric) -> dict[str, ComparedScores]:
+def _compare_answers(
+    rows: Sequence[RunRow], answers: AnswersByRun, metric: Metric, varied: VariedTable
+) -> dict[str, ComparedScores]:
     """Collect means over test samples, paired by test sample."""
     found: dict[str, dict[str, Answers]] = defaultdict(dict)
     for row in rows:
-        for protocol, own in default_answers(row.record, row.dataset, answers).items():
+        for protocol, own in default_answers(row.record, row.dataset, answers, varied).items():
             if not found[protocol] or own.same_samples(next(iter(found[protocol].values()))):
                 found[protocol][row.record.run] = own
     compared = {protocol: compared_scores(by_run, metric) for protocol, by_run in found.items()}

@@ -26,6 +26,7 @@ from sslbench.leaderboard.submission.suite import Suite
 from sslbench.leaderboard.submission.versions import InstalledProtocol
 from sslbench.results.answers import VectorAnswers, read_folder_answers
 from sslbench.results.store import VECTORS
+from sslbench.results.varied import varied_table
 
 MIN_FOR_PROCESSES = 500
 """Number of bundles from which starting processes saves time."""
@@ -95,11 +96,11 @@ def _read_vectors(bundle: Bundle) -> dict[Place, VectorAnswers]:
         return {}
     read_table(bundle.path / VECTORS)  # raises BundleError for tables that are too large or have other columns
     record = bundle.record
-    answers = {record.run: read_folder_answers(bundle.path, record)}
+    answers, varied = {record.run: read_folder_answers(bundle.path, record)}, varied_table([record])
     return {
         (data["part"], protocol): own
         for data in record.evaluated_on
-        for protocol, own in default_answers(record, data["part"], answers).items()
+        for protocol, own in default_answers(record, data["part"], answers, varied).items()
         if isinstance(own, VectorAnswers)
     }
 

@@ -37,6 +37,7 @@ from sslbench.leaderboard.submission.bundle import Bundle
 from sslbench.leaderboard.submission.command import flatten_request, repeat_command
 from sslbench.leaderboard.submission.suite import Suite
 from sslbench.report.coverage import describe_coverage
+from sslbench.results.varied import protocol_of
 
 HEAT_STEPS = 20
 """Color steps of a heat map."""
@@ -73,6 +74,13 @@ def front_pages(suites: Sequence[SuiteBoards]) -> Iterator[tuple[str, str]]:
     yield "index.html", _page("index.html").render(suites=suites, root=".")
 
 
+def list_protocols(boards: SuiteBoards) -> list[str]:
+    """List the protocols of a suite, each with the settings that its boards are of."""
+    names = dict.fromkeys(board.protocol for board in boards.boards)
+    own = {name: [one for one in names if protocol_of(one) == name] for name in boards.suite.protocols}
+    return [shown for name, several in own.items() for shown in several or [name]]
+
+
 def suite_pages(
     boards: SuiteBoards, references: Sequence[ReferenceSpec], verdicts: Sequence[tuple[str, str, str]]
 ) -> Iterator[tuple[str, str]]:
@@ -99,6 +107,7 @@ def suite_pages(
                 {"dataset": dataset, "protocol": protocol, "page": page}
                 for (dataset, protocol), page in difference_files(boards.boards).items()
             ],
+            "protocols": list_protocols(boards),
         },
         "classes": {"heatmaps": list(heatmaps(boards)), "steps": HEAT_STEPS},
         "bias": {"fields": list(class_bias_rows(boards))},

@@ -27,6 +27,7 @@ from sslbench.analysis.tables.estimates import estimate_known, group_by, mean_by
 from sslbench.analysis.tables.run_tables import count_untrained, seed_means
 from sslbench.analysis.tables.selection import select_scores
 from sslbench.api.metrics import Derivation, Metric
+from sslbench.data.label_subsets import FRACTION
 from sslbench.leaderboard.standings.columns import SuiteMetrics
 from sslbench.leaderboard.standings.label_results import (
     LabelResult,
@@ -39,6 +40,7 @@ from sslbench.leaderboard.submission.suite import Suite, SuiteData
 from sslbench.results.answers import VectorAnswers
 from sslbench.results.marks import joined_names, marks_of
 from sslbench.results.record import Record, setting_of
+from sslbench.results.varied import VariedTable, varied_table
 
 Place = tuple[str, str]
 """A board: dataset and protocol."""
@@ -192,13 +194,15 @@ def make_results(
 ) -> list[EntryResult]:  # fmt: skip
     """Make every result of a bundle; `vectors` are its predictions of several labels or numbers per sample."""
     answers: dict[Place, list[Answers]] = defaultdict(list)
+    varied = varied_table([bundle.record])
     for one in bundle.answers:
-        answers[one.dataset, one.protocol].append(one)
+        answers[one.dataset, varied.variant(one.protocol, setting_of(one.setting))].append(one)
     made = [
-        _predicted_result(bundle.record, entry, place, own, weights, metrics) for place, own in sorted(answers.items())
+        _predicted_result(bundle.record, entry, place, own, weights, metrics, varied)
+        for place, own in sorted(answers.items())
     ]
     predicted = [result for result in made if result is not None]
-    clustered = _seed_results(bundle.record, entry, metrics, weights.suite.name, vectors)
+    clustered = _seed_results(bundle.record, entry, metrics, weights.suite.name, vectors, varied)
     covered = {result.dataset for result in predicted}
     cluster_scores = {result.dataset: result.scores for result in clustered}
     return [
@@ -208,8 +212,9 @@ def make_results(
 
 
 def _predicted_result(
-    record: Record, entry: Entry, place: Place, answers: Sequence[Answers], weights: SuiteWeights, metrics: SuiteMetrics
-) -> EntryResult | None:
+    record: Record, entry: Entry, place: Place, answers: Sequence[Answers], weights: SuiteWeights, metrics: SuiteMetrics,
+    varied: VariedTable,
+) -> EntryResult | None:  # fmt: skip
     dataset, protocol = place
     data, seeds = weights.suite.datasets[dataset], tuple(record.seeds)
     right = _right_shares(data, seeds, answers)
@@ -223,7 +228,7 @@ def _predicted_result(
             right, weighting.codes, weighting.shares, depends_on_seed=entry.depends_on_seed
         )
     others = {one.stored_name for one in metrics.columns if not one.of_encoders and one.stored_name not in values}
-    values |= _values_by_seed(record, others).get(place, {})
+    values |= _values_by_seed(record, others, varied).get(place, {})
     made = _make_result(entry, place, values, variances, metrics)
     draws = made.draws
     if made.main.mean_over is not None:
@@ -234,7 +239,7 @@ def _predicted_result(
             right, test_codes(data)[0], len(data.classes), depends_on_seed=entry.depends_on_seed
         ),
         untrained_classes=frozenset(count_untrained(record, dataset, protocol)),
-        curve=_label_curve(record, place, made.main.name), spread=split_answer_variance(data, answers),
+        curve=_label_curve(record, place, made.main.name, varied), spread=split_answer_variance(data, answers),
     )  # fmt: skip
 
 
@@ -289,37 +294,42 @@ def split_answer_variance(data: SuiteData, answers: Sequence[Answers]) -> Varian
     return split_variance(np.array([[probes for _, probes in sorted(folds.items())] for folds in cells.values()]))
 
 
-def _values_by_seed(record: Record, names: Container[str]) -> dict[Place, dict[str, tuple[float, ...]]]:
+def _values_by_seed(
+    record: Record, names: Container[str], varied: VariedTable
+) -> dict[Place, dict[str, tuple[float, ...]]]:
     """Return metrics of each protocol's default question by seed, means over folds and draws."""
-    chosen = (s for s in record.scores if s.metric in names and "against" not in setting_of(s.setting))
+    others = {name for name, one in varied.items() if one.other_target}
+    chosen = (s for s in record.scores if s.metric in names and not others & {*setting_of(s.setting)})
     found: dict[Place, dict[str, tuple[float, ...]]] = defaultdict(dict)
-    by_metric = group_by(select_scores(chosen), lambda score: (score.dataset, score.protocol, score.metric))
+    by_metric = group_by(select_scores(chosen, varied), lambda score: (score.dataset, score.protocol, score.metric))
     for (dataset, protocol, metric), scores in by_metric.items():
         found[dataset, protocol][metric] = tuple(seed_means(scores).values())
     return found
 
 
-def _label_curve(record: Record, place: Place, metric: str) -> dict[float, tuple[float, ...]]:
+def _label_curve(record: Record, place: Place, metric: str, varied: VariedTable) -> dict[float, tuple[float, ...]]:
     """Return a metric by fraction of labels and seed; empty unless there are several fractions."""
-    own = select_scores(record.scores, dataset=place[0], protocol=place[1], named=("fraction",))
+    own = select_scores(record.scores, varied, dataset=place[0], protocol=place[1], named=(FRACTION.name,))
+    shares = {score.setting: setting_of(score.setting).get(FRACTION.name, FRACTION.number) for score in own}
     by_fraction = group_by(
-        (score for score in own if score.metric == metric),
-        lambda score: float(setting_of(score.setting).get("fraction", 1.0)),
+        (score for score in own if score.metric == metric and not isinstance(shares[score.setting], str)),
+        lambda score: float(shares[score.setting]),
     )
     curve = {fraction: tuple(seed_means(scores).values()) for fraction, scores in sorted(by_fraction.items())}
     return curve if len(curve) > 1 else {}
 
 
 def _seed_results(
-    record: Record, entry: Entry, metrics: SuiteMetrics, suite: str, vectors: Mapping[Place, VectorAnswers]
-) -> list[EntryResult]:
+    record: Record, entry: Entry, metrics: SuiteMetrics, suite: str, vectors: Mapping[Place, VectorAnswers],
+    varied: VariedTable,
+) -> list[EntryResult]:  # fmt: skip
     """Return results that are not recalls of classes: clusterings, whose variance is over seeds, labels and numbers."""
     known = {
         one.stored_name: one.metric for one in metrics.scores if one.metric.derived_from is not Derivation.CONFUSION
     }
     known |= {one.name: one for one in metrics.ranking if one.derived_from is not Derivation.CONFUSION}
     results = []
-    for place, values in sorted(_values_by_seed(record, known).items()):
+    for place, values in sorted(_values_by_seed(record, known, varied).items()):
         if not any(one.name in values for one in metrics.ranking):
             continue
         if (answers := vectors.get(place)) is None:

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from sslbench.analysis.statistics.metrics import class_scores
+from sslbench.api.metrics import Derivation
 from sslbench.api.targets import KINDS
 from sslbench.catalog.metrics import MetricTable
 from sslbench.leaderboard.submission.bundle import (
@@ -40,6 +42,7 @@ from sslbench.leaderboard.submission.recompute import (
 from sslbench.leaderboard.submission.requirements import suite_mismatches
 from sslbench.leaderboard.submission.schema import schema_errors
 from sslbench.leaderboard.submission.suite import Suite
+from sslbench.results.class_scores import RANK
 from sslbench.results.record import ClassScore, Record, Score
 from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, VECTORS
 
@@ -79,7 +82,7 @@ def _check(suite: Suite, path: Path, metrics: MetricTable) -> BundleCheck:
         choices = read_json(path / CHOICES) if (path / CHOICES).exists() else []
     except BundleError as refusal:
         return BundleCheck(path=path, bundle=None, problems=(str(refusal),))
-    problems += suite_mismatches(suite, bundle)
+    problems += [*suite_mismatches(suite, bundle), *_missing_scores(suite, predictions, metrics)]
     found = recompute(suite, predictions, assignments, vectors, metrics)
     problems += found.problems
     if not found.problems:
@@ -98,16 +101,24 @@ def _check(suite: Suite, path: Path, metrics: MetricTable) -> BundleCheck:
     return BundleCheck(path=path, bundle=bundle, problems=tuple(problems))
 
 
+def _missing_scores(suite: Suite, predictions: pd.DataFrame, metrics: MetricTable) -> Iterator[str]:
+    """Require scores of classes where the suite is ranked by a metric that follows from them."""
+    if metrics.find(suite.ranked_by).derived_from is Derivation.RANKED_SCORES and RANK not in predictions:
+        ranking = f"suite {suite.name!r} is ranked by {suite.ranked_by}, which follows from them"
+        yield f"{PREDICTIONS} has no scores of classes, but {ranking}. Submit the run with its scores"
+
+
 def _metric_problems(suite: Suite, record: Record, found: Recomputed, metrics: MetricTable) -> Iterator[str]:
     """Compare every score that follows from predictions with the recomputed one, and list those that are missing.
 
     Missing are metrics of the suite, and those that the record has elsewhere: a plugin may have been installed later.
     """
-    seen = set()
+    seen, others = set(), {one.name for one in record.varied if one.other_target}
     for score in record.scores:
         place, metric = place_of(score), metrics.find(score.metric)
         if score.chosen_on == "query" or place not in found.metrics:
-            follows = metric.is_derived and metric.derived_from in STORED and "against" not in json.loads(score.setting)
+            has_target = not others & {*json.loads(score.setting)}
+            follows = metric.is_derived and metric.derived_from in STORED and has_target
             if follows and score.chosen_on != "query":
                 yield f"{describe_place(place)}: reports {score.metric} without submitted predictions. {REMEDY}"
             continue
@@ -174,7 +185,7 @@ def _label_problems(suite: Suite, record: Record, found: Recomputed) -> Iterator
 
 def _answer_problems(bundle: Bundle, found: Recomputed) -> Iterator[str]:
     """Compare the answers that rankings use with the predictions."""
-    if sorted(map(repr, bundle.answers)) != sorted(map(repr, answers_of(found))):
+    if sorted(map(repr, bundle.answers)) != sorted(map(repr, answers_of(found, bundle.record))):
         yield f"answers.json does not match predictions.parquet. {REMEDY}"
 
 

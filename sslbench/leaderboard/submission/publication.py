@@ -14,7 +14,9 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from sslbench.config.choices import LOCATION_SETTINGS
+from sslbench.config.path_settings import list_text_path_settings
 from sslbench.convert import to_plain
+from sslbench.data.splits import SplitSettings
 from sslbench.results.record import Record
 
 DATA = (
@@ -39,7 +41,8 @@ def publish(record: Record) -> Record:
     Settings that name files become PATH/NAME; text settings only if they contain a folder. An unreadable sample is listed by
     its id (its file name below the dataset's root) and the type of the error.
     """
-    files = dict.fromkeys(_file_settings(record, "text_files"), True)
+    text_files = (*_file_settings(record, "text_files"), *list_text_path_settings(SplitSettings))
+    files = dict.fromkeys(text_files, True)
     files |= dict.fromkeys((LOCATION, *_file_settings(record, "files")), False)
     return replace(
         record,
@@ -128,7 +131,8 @@ def _hide(value: Any) -> Any:
 
 def _is_file(value: Any, is_text: bool | None) -> bool:
     if is_text:
-        return isinstance(value, str) and ("/" in value or "\\" in value)
+        texts = value if isinstance(value, list) else [value]
+        return any(isinstance(text, str) and ("/" in text or "\\" in text) for text in texts)
     return is_text is not None and value is not None
 
 

@@ -6,7 +6,7 @@ import json
 import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -23,7 +23,8 @@ from sslbench.catalog.metrics import PREDICTIONS, VALIDATION, MetricTable
 from sslbench.leaderboard.submission.bundle import REMEDY, Answers, pack_bits
 from sslbench.leaderboard.submission.suite import Suite, TestSplit, ids_digest
 from sslbench.results.class_scores import read_class_scores
-from sslbench.results.record import Record, Score
+from sslbench.results.record import DRAW, Record, Score
+from sslbench.results.varied import protocol_of, varied_table
 
 PLACE_COLUMNS = ("dataset", "protocol", "seed", "fold", "setting")
 ScorePlace = tuple[str, str, int, int, str]
@@ -168,7 +169,7 @@ def _add_predictions(
         return
     _add_metrics(found, place, class_metrics(labels, predicted, classes, metrics, ranked))
     found.right[place] = labels == predicted
-    setting = {name: value for name, value in json.loads(place[4]).items() if name != "draw"}
+    setting = {name: value for name, value in json.loads(place[4]).items() if name != DRAW.name}
     without_draw = (*place[:4], json.dumps(setting, sort_keys=True))
     found.matrices[without_draw] = found.matrices.get(without_draw, 0) + matrix
 
@@ -188,10 +189,11 @@ def _add_assignments(found: Recomputed, place: ScorePlace, rows: pd.DataFrame, m
     found.nulls[place] = {one.name: one.implementation()(labels, clusters[0], NULL_DRAWS, rng) for one in nulls}
 
 
-def answers_of(found: Recomputed) -> tuple[Answers, ...]:
+def answers_of(found: Recomputed, record: Record) -> tuple[Answers, ...]:
     """Return the right answers to each protocol's own question, from which entries are compared."""
     places = sorted(found.right)
-    own = {place_of(score) for score in select_scores(map(_as_score, places))}
+    shown = select_scores(map(_as_score, places), varied_table([record]))
+    own = {place_of(replace(score, protocol=protocol_of(score.protocol))) for score in shown}
     return tuple(_answers(place, found.right[place]) for place in places if place in own)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sslbench.leaderboard.submission.bundle import Bundle
 from sslbench.leaderboard.submission.suite import Suite
 from sslbench.results.marks import joined_names
-from sslbench.results.record import Record
+from sslbench.results.record import DRAW, Record, setting_of
 
 
 def suite_mismatches(suite: Suite, bundle: Bundle) -> Iterator[str]:
@@ -42,6 +42,7 @@ def suite_mismatches(suite: Suite, bundle: Bundle) -> Iterator[str]:
             )
         else:
             yield from _setting_mismatches(name, protocol.get("settings", {}), of_suite.settings)
+    yield from _varied_mismatches(suite, record)
     if missing := [name for name in suite.protocols if name not in used]:
         yield f"is not evaluated with {', '.join(missing)}. Run it again with these protocols"
     if record.pool != suite.pool:
@@ -59,6 +60,21 @@ def _setting_mismatches(name: str, given: Any, wanted: Any) -> Iterator[str]:
     for key in sorted({*given, *wanted}):
         if given.get(key) != wanted.get(key):
             yield f"{name}.{key} is {given.get(key)!r:.60}; the suite's is {wanted.get(key)!r:.60}. Run it again with it"
+
+
+def _varied_mismatches(suite: Suite, record: Record) -> Iterator[str]:
+    """List settings that protocols vary, and of which the record states something else than the suite.
+
+    What tables show of a setting decides which scores are compared.
+    """
+    given, wanted = (
+        {one.name: (one.default, one.other_target) for one in rows} for rows in (record.varied, suite.varied)
+    )
+    for name in sorted(name for name in {*given, *wanted} if given.get(name) != wanted.get(name)):
+        yield f"declares the varied setting {name!r:.60} otherwise than the suite. Run it again with the suite's plugins"
+    measured = {name for score in record.scores for name in setting_of(score.setting)}
+    for name in sorted(measured - {*given, DRAW.name}):
+        yield f"has scores of the setting {name!r:.60}, which no protocol declares. Run it again with the suite's plugins"
 
 
 def bundle_conflicts(suite: Suite, bundles: Sequence[Bundle]) -> Iterator[str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sslbench.convert import list_type_errors
+from sslbench.convert import list_type_errors, to_plain
 from sslbench.leaderboard.submission.bundle import (
     MANIFEST,
     OPTIONAL_FILES,
@@ -63,6 +63,7 @@ def _name_errors(bundle: Bundle) -> Iterator[str]:
         named += [("evaluated_on", d["part"]) for d in record.evaluated_on]
         named += [("protocols", p["name"]) for p in record.protocols]
         named += [("scores", s.metric) for s in record.scores]
+        named += [("varied", one.name) for one in record.varied]
         versions = [record.method["version"], *(p["version"] for p in record.protocols)]
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         yield f"{RECORD}: lacks a value, or has one of a wrong type ({type(error).__name__} {error}). {REMEDY}"
@@ -88,7 +89,7 @@ def _field_errors(record: Record) -> Iterator[str]:
 
 def _tree(record: Record) -> dict[str, Any]:
     return {
-        name: getattr(record, name)
+        name: to_plain(getattr(record, name)) if name == "varied" else getattr(record, name)
         for name in record.__dataclass_fields__
         if name not in ("scores", "classes", "labels")
     }

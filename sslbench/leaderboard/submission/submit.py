@@ -70,7 +70,12 @@ def submit(
         folder.mkdir(parents=True)
         manifest = Manifest(suite=suite.name, run=record.run, entry=name, by=by, note=note)
         _write_bundle(folder, suite, run, record, manifest, metrics, has_scores=True)
-        is_too_large = sum(file.stat().st_size for file in folder.iterdir()) > MAX_BYTES
+        size = sum(file.stat().st_size for file in folder.iterdir())
+        is_too_large = size > MAX_BYTES
+        if is_too_large and metrics.find(suite.ranked_by).derived_from is Derivation.RANKED_SCORES:
+            problem = f"has {size:,} bytes with the scores of classes; at most {MAX_BYTES:,} are allowed"
+            ranking = f"suite {suite.name!r} is ranked by {suite.ranked_by}, which follows from them"
+            raise RequestError([f"{run}: {problem}, and {ranking}. Run it with fewer seeds, folds or protocols"])
         if is_too_large:
             kept = [
                 one for one in record.scores if metrics.find(one.metric).derived_from is not Derivation.RANKED_SCORES
@@ -96,7 +101,7 @@ def _write_bundle(
     choices = [one for one in json.loads((run / CHOICES).read_text()) if one.pop("epoch") is None]
     found = recompute(suite, predictions, assignments, vectors, metrics)
     _write_json(folder / CHOICES, choices)
-    _write_json(folder / ANSWERS, to_plain(answers_of(found)))
+    _write_json(folder / ANSWERS, to_plain(answers_of(found, record)))
     _write_json(folder / RECORD, to_plain(record))
     digests = {path.name: sha256(path.read_bytes()) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
     _write_json(folder / MANIFEST, to_plain(replace(manifest, files=digests)))

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from sslbench.api.errors import RequestError
 from sslbench.api.targets import Labels, TargetName
+from sslbench.api.varied import Varied
 from sslbench.convert import convert, to_plain
-from sslbench.results.old_records import installed_catalog, upgrade_settings
+from sslbench.results.old_records import installed_catalog, list_declared, upgrade_settings
 
 SCHEMA = 1
 SUITES = "suites"
@@ -72,6 +73,7 @@ class Suite:
 
     ranked_by: metric that orders entries ('': the default of their source, such as macro accuracy).
     metrics: metrics with a column (none: those shown by default).
+    varied: settings that its protocols vary, as their specs declare them.
     """
 
     schema: int = SCHEMA
@@ -87,6 +89,7 @@ class Suite:
     metrics: tuple[str, ...] = ()
     datasets: Mapping[str, SuiteData] = field(default_factory=dict)
     protocols: Mapping[str, SuiteProtocol] = field(default_factory=dict)
+    varied: tuple[Varied, ...] = ()
 
 
 def ids_digest(ids: Sequence[str]) -> str:
@@ -130,7 +133,7 @@ def read_suite(board: Path, name: str) -> Suite:
     except ValueError as error:
         raise RequestError([f"{path}: cannot be read as JSON: {error}"]) from error
     problems: list[str] = []
-    suite: Suite = convert(_rename_settings(tree), Suite, "", problems, source="json")
+    suite: Suite = convert(_upgrade(tree), Suite, "", problems, source="json")
     if suite.schema != SCHEMA:
         fix = "Update sslbench, or make the suite again"
         problems = [f"has format {suite.schema!r}, but this sslbench reads {SCHEMA}. {fix}"]
@@ -143,8 +146,8 @@ def read_suite(board: Path, name: str) -> Suite:
     return suite
 
 
-def _rename_settings(tree: Any) -> Any:
-    """Return the tree of a suite with the current names of the settings of protocols, as records have them."""
+def _upgrade(tree: Any) -> Any:
+    """Return the tree of a suite with the current names and the declarations of the settings of protocols, as in records."""
     if not isinstance(tree, dict) or not isinstance(protocols := tree.get("protocols"), dict):
         return tree
     renamed = {
@@ -152,7 +155,8 @@ def _rename_settings(tree: Any) -> Any:
         for name, values in protocols.items()
         if isinstance(values, dict) and isinstance(values.get("settings"), dict)
     }
-    return {**tree, "protocols": {**protocols, **renamed}}
+    declared = {} if "varied" in tree else {"varied": list_declared(map(str, protocols), installed_catalog())}
+    return {**tree, **declared, "protocols": {**protocols, **renamed}}
 
 
 def list_suites(board: Path) -> list[str]:

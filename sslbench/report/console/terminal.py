@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,23 +12,18 @@ from rich.console import Console
 
 from sslbench.analysis.statistics.accuracy import AnswersByRun
 from sslbench.analysis.tables.best_row import find_best_row, order_protocols
+from sslbench.analysis.tables.estimates import group_by
 from sslbench.analysis.tables.published import PublishedComparison
 from sslbench.analysis.tables.run_tables import (
     RunRow,
     class_rows,
-    clustering_targets,
+    compare_targets,
     default_answers,
     label_rows,
     list_columns,
     make_rows,
 )
-from sslbench.analysis.tables.selection import (
-    ALL_MODALITIES,
-    DEFAULT_FACT,
-    MAX_BY_DEFAULT,
-    describe_fact,
-    select_scores,
-)
+from sslbench.analysis.tables.selection import select_scores
 from sslbench.analysis.tables.text_tables import Colored, TextTable, format_estimate, lay_out
 from sslbench.analysis.tables.verdicts import judge_rows
 from sslbench.catalog.metrics import MetricTable
@@ -38,7 +34,8 @@ from sslbench.report.coverage import describe_classes, describe_left_out, descri
 from sslbench.results.answers import Answers, read_answers
 from sslbench.results.frames import Results
 from sslbench.results.marks import joined_names, marked_method
-from sslbench.results.record import Record, setting_of
+from sslbench.results.record import DRAW, Record, setting_of
+from sslbench.results.varied import VariedTable, protocol_of, varied_table
 
 if TYPE_CHECKING:
     from sslbench.report.study import Report
@@ -113,29 +110,36 @@ def labels_table(
 def describe_questions(records: Sequence[Record]) -> list[str]:
     """Describe the facts of protocols whose scores are for other than their default evaluation."""
     protocols_by_text: dict[str, dict[str, None]] = {}
+    varied = varied_table(records)
     for record in records:
-        for protocol in dict.fromkeys(score.protocol for score in record.scores):
-            settings = [setting_of(score.setting) for score in select_scores(record.scores, protocol=protocol)]
-            facts = [
-                f"{fact} {max(setting[fact] for setting in settings if fact in setting)}"
-                for fact in MAX_BY_DEFAULT
-                if any(fact in setting for setting in settings)
-            ]
-            other_facts = {fact: setting[fact] for setting in settings for fact in DEFAULT_FACT if fact in setting}
-            facts += [describe_fact(fact, value) for fact, value in other_facts.items()] or [ALL_MODALITIES] * bool(
-                facts
-            )
-            draws = len({setting["draw"] for setting in settings if "draw" in setting})
-            facts += [f"mean of {draws} draws"] if facts and draws > 1 else []
-            if facts:
+        measured: dict[str, dict[str, None]] = defaultdict(dict)
+        for score in record.scores:
+            measured[score.protocol] |= dict.fromkeys(setting_of(score.setting))
+        for protocol, scores in group_by(select_scores(record.scores, varied), lambda score: score.protocol).items():
+            settings = [setting_of(score.setting) for score in scores]
+            if facts := _describe_question(settings, measured[protocol_of(protocol)], varied):
                 protocols_by_text.setdefault(", ".join(facts), {})[protocol] = None
     return [f"{', '.join(protocols)}: {text}" for text, protocols in protocols_by_text.items()]
+
+
+def _describe_question(
+    settings: Sequence[Mapping[str, Any]], measured: Collection[str], varied: VariedTable
+) -> list[str]:
+    """Describe the facts under which scores with these settings were measured; `measured` are those that others have."""
+    shown = {name: value for setting in settings for name, value in setting.items() if name in varied.limited}
+    largest = [name for name in shown if varied[name].default == "largest"]
+    facts = [varied[name].describe(max(one[name] for one in settings if name in one)) for name in largest]
+    others = [varied[name].describe(shown[name]) for name in varied if name in shown and name not in largest]
+    unset = dict.fromkeys(varied.unset(name, "") for name in varied.limited if name in measured)
+    facts += others or [text for text in unset if text and facts]
+    draws = len({setting[DRAW.name] for setting in settings if DRAW.name in setting})
+    return [*facts, f"mean of {draws} draws"] if facts and draws > 1 else facts
 
 
 def cluster_reference_table(records: Sequence[Record], metrics: MetricTable) -> TextTable:
     """Tabulate scores of clusters against columns other than the class, with their nulls."""
     rows = []
-    for (run, dataset, metric), estimates in clustering_targets(records, metrics).items():
+    for (run, dataset, metric), estimates in compare_targets(records, metrics).items():
         digits = metrics.digits(metric)
         for name in (name for name in estimates if not name.startswith("null of ")):
             cells = [format_estimate(estimates.get(place), digits) for place in (name, f"null of {name}")]
@@ -189,10 +193,11 @@ def _show_classes(
     best = find_best_row(rows, dataset, metrics)
     shown = next(row for row in rows if row.dataset == dataset) if best is None else best.row
     record = shown.record
+    varied = varied_table(row.record for row in rows)
     data = next(data for data in record.evaluated_on if data["part"] == dataset)
     sentences = [*describe_missing_classes(data), *describe_left_out(data)]
     for protocol in order_protocols([shown]) if best is None else [best.protocol]:
-        own_answer = default_answers(record, dataset, answers).get(protocol)
+        own_answer = default_answers(record, dataset, answers, varied).get(protocol)
         several = sum(row.dataset == dataset and not row.record.baseline for row in rows) > 1
         start = f"{record.method['name']} on {dataset}, {protocol}:"
         end = " (best method)" if several and best else ""

@@ -47,9 +47,8 @@ def coverage_lines(rows: Sequence[RunRow]) -> Iterator[str]:
     for row in rows:
         facts = next(data for data in row.record.evaluated_on if data["part"] == row.dataset)
         divided = facts.get("divided", {}).get("labels", ())
-        most = max((one["fraction"] for one in divided), default=1.0)
-        largest = [one for one in divided if one["fraction"] == most]
-        counts.setdefault(row.dataset, sum(one["test_samples"] for one in largest))
+        tested = {one["fold"]: one["test_samples"] for one in divided}  # the same for every subset of the labels
+        counts.setdefault(row.dataset, sum(tested.values()))
         for (protocol, metric), estimate in row.cells.items():
             if estimate.ci95_half_width is not None:
                 covered.setdefault(estimate.unit, {})[f"{protocol} {metric}"] = None

@@ -23,6 +23,7 @@ from sslbench.data.table import Prepared, open_prepared
 from sslbench.report.figures.style import DPI, choose_shown, pyplot, sample_grid
 from sslbench.results.record import Record
 from sslbench.results.store import PREDICTIONS, Store
+from sslbench.results.varied import protocol_of
 
 MAX_MISCLASSIFIED, PER_CLASS = 48, 6
 """Maximum of misclassified samples on a page, and per class."""
@@ -72,7 +73,9 @@ def find_misclassified(
     answers = parquet.read_table(path, columns=columns)
     answers = answers.filter(
         compute.and_(
-            compute.and_(compute.equal(answers["dataset"], dataset), compute.equal(answers["protocol"], protocol)),
+            compute.and_(
+                compute.equal(answers["dataset"], dataset), compute.equal(answers["protocol"], protocol_of(protocol))
+            ),
             compute.is_null(answers["epoch"]),
         )
     )

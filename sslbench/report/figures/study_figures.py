@@ -11,23 +11,25 @@ import pandas as pd
 
 from sslbench.analysis.statistics.intervals import interval_ends, mean_over_seeds
 from sslbench.analysis.tables.estimates import seed_values, unit_values
-from sslbench.analysis.tables.selection import DEFAULT_FACT, select
+from sslbench.analysis.tables.selection import select, separate_settings
 from sslbench.analysis.tables.study_frames import disambiguate
 from sslbench.analysis.tables.text_tables import as_int
 from sslbench.report.figures.style import pyplot, save_figure
+from sslbench.results.varied import VariedTable
 from sslbench.study.definition import FigureSettings
 
 SIZE, HORIZONTAL_WIDTH, ROW_HEIGHT = 3.6, 4.7, 0.26
 MAX_TICKS, MAX_PANELS_PER_ROW = 8, 4
 """Maximum of ticks on a logarithmic axis, and of panels in a row."""
-DEFAULT_NUMBERS = {"fraction": 1.0}
-"""Value on a numeric axis of scores that lack the fact."""
 MAX_VERTICAL_BARS, MAX_LABEL_LETTERS = 6, 40
 """Maximum of vertical bars, and of letters in their names, before the names overlap."""
 
 
-def draw_figure(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
-    """Write NAME.png, NAME.svg and NAME.csv into `folder`; raises ValueError if there is nothing to draw."""
+def draw_figure(frame: pd.DataFrame, figure: FigureSettings, folder: Path, varied: VariedTable) -> Path:
+    """Write NAME.png, NAME.svg and NAME.csv into `folder`.
+
+    Raises ValueError if there is nothing to draw, or a mean over a setting that tables show separately.
+    """
     import seaborn as sns
 
     if not figure.x or (figure.kind == "heat" and not figure.y):
@@ -35,17 +37,21 @@ def draw_figure(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Pa
     if frame.empty:
         raise ValueError("no matching run is done")
     named = [name for name in (figure.x, figure.y, figure.hue, figure.panels) if name]
-    chosen = select(frame, figure.where, named)
-    chances = select(frame, {**figure.where, "metric": figure.chance}, named) if figure.chance else None
+    chosen = select(frame, figure.where, named, varied)
+    if several := separate_settings(chosen, named, varied):
+        raise ValueError(
+            f"{several[0]} has several values. Name it in x, y, hue or panels, or name one of them in where"
+        )
+    chances = select(frame, {**figure.where, "metric": figure.chance}, named, varied) if figure.chance else None
     by = [*dict.fromkeys(named)]
-    if figure.x in DEFAULT_NUMBERS:
-        chosen = chosen.fillna({figure.x: DEFAULT_NUMBERS[figure.x]})
+    if figure.x in varied and varied[figure.x].number is not None:
+        chosen = chosen.fillna({figure.x: varied[figure.x].number})
     values = (unit_values if figure.spread == "deviation" else seed_values)(disambiguate(chosen, by), by)
-    values = _fill_default_facts(values, figure).dropna(subset=[name for name in (figure.x, figure.y) if name])
+    values = _fill_default_facts(values, figure, varied).dropna(subset=[name for name in (figure.x, figure.y) if name])
     if values.empty:
         raise ValueError("no matching run is done")
     for name in (name for name in (figure.hue, figure.panels) if name):
-        values[name] = [DEFAULT_FACT.get(name, value) if pd.isna(value) else as_int(value) for value in values[name]]
+        values[name] = [varied.unset(name, value) if pd.isna(value) else as_int(value) for value in values[name]]
     metrics = sorted(chosen["metric"].unique())
     pyplot()
     sns.set_theme(context="paper", style="whitegrid")
@@ -59,7 +65,7 @@ def draw_figure(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Pa
     if values["value"].between(0, 1).all():  # shares, whose intervals may reach outside 0 and 1
         for axes in grid.axes.flat if figure.kind != "heat" else ():
             axes.set(**_limit_to_shares(axes, "xlim" if _is_horizontal(values, figure) else "ylim"))
-    if figure.log:
+    if figure.log and pd.api.types.is_numeric_dtype(values[figure.x]):
         grid.set(xscale="log")
         _set_ticks(grid, sorted(values[figure.x].unique()))
     if figure.title:
@@ -69,11 +75,11 @@ def draw_figure(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Pa
     return save_figure(grid.figure, folder / figure.name, tight=True)
 
 
-def _fill_default_facts(values: pd.DataFrame, figure: FigureSettings) -> pd.DataFrame:
+def _fill_default_facts(values: pd.DataFrame, figure: FigureSettings, varied: VariedTable) -> pd.DataFrame:
     """Fill missing facts with their default names on axes of text."""
-    for name in {figure.x, figure.y} & set(DEFAULT_FACT):
+    for name in [name for name in (figure.x, figure.y) if varied.unset(name, "")]:
         if not pd.api.types.is_numeric_dtype(values[name]):
-            values = values.assign(**{name: values[name].fillna(DEFAULT_FACT[name])})
+            values = values.assign(**{name: values[name].fillna(varied.unset(name))})
     return values
 
 

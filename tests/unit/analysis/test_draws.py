@@ -11,6 +11,7 @@ from sslbench.analysis.tables.estimates import deviations
 from sslbench.analysis.tables.hypotheses import Hypothesis, judge_hypothesis
 from sslbench.analysis.tables.selection import select
 from sslbench.analysis.tables.study_frames import study_frame
+from tests.varied_settings import VARIED
 
 
 def gallery_scores() -> pd.DataFrame:
@@ -26,11 +27,11 @@ def gallery_scores() -> pd.DataFrame:
                                  "protocol": "gallery", "metric": "micro_accuracy", "seed": 0, "fold": fold, "epoch": None,
                                  "setting": setting, "chosen": "{}", "chosen_on": "nothing", "value": value,
                                  "test_share": 0.2})  # fmt: skip
-    return study_frame(pd.DataFrame(rows), {"a": [{"arm": "a"}], "b": [{"arm": "b"}]})
+    return study_frame(pd.DataFrame(rows), {"a": [{"arm": "a"}], "b": [{"arm": "b"}]}, VARIED)
 
 
 def test_deviations_are_over_folds_and_draws():
-    chosen = select(gallery_scores(), {"shots": 4}, ["arm"])
+    chosen = select(gallery_scores(), {"shots": 4}, ["arm"], VARIED)
     found = deviations(chosen, ["arm"])
     assert found["n"].tolist() == [25, 25]
     assert set(found["unit"]) == {"folds x draws"}
@@ -41,21 +42,21 @@ def test_deviations_are_over_folds_and_draws():
 
 def test_the_largest_gallery_counts_by_default():
     frame = gallery_scores()
-    assert set(select(frame, {}, ["arm"])["shots"]) == {4}
-    assert set(select(frame, {}, ["arm", "shots"])["shots"]) == {1, 4}
+    assert set(select(frame, {}, ["arm"], VARIED)["shots"]) == {4}
+    assert set(select(frame, {}, ["arm", "shots"], VARIED)["shots"]) == {1, 4}
 
 
 def test_claims_are_judged_over_folds_with_the_p_of_whole_folds():
     place = {"protocol": "gallery", "metric": "micro_accuracy"}
     better = Hypothesis(claim="b is better", greater={"arm": "b"}, lesser={"arm": "a"}, where=place)
-    (found,) = judge_hypothesis(gallery_scores(), better, ["arm"])
+    (found,) = judge_hypothesis(gallery_scores(), better, ["arm"], VARIED)
     assert (found.verdict, found.n, found.unit) == ("holds", 5, "folds")
     assert found.difference == pytest.approx(0.1, abs=0.01)
     assert found.p == pytest.approx(2 / 2**5), "five folds have no smaller p, for any number of galleries"
     separate = Hypothesis(
         claim="few samples differ more", statistic="spread", greater={"shots": 1}, lesser={"shots": 4}, where=place
     )
-    (spread,) = judge_hypothesis(gallery_scores(), separate, ["arm"])
+    (spread,) = judge_hypothesis(gallery_scores(), separate, ["arm"], VARIED)
     assert spread.difference is not None
     assert spread.difference > 0.2
 

@@ -13,6 +13,7 @@ from sslbench.catalog.metrics import core_metrics
 from sslbench.report.console.terminal import show_results
 from sslbench.results.record import Score
 from tests.unit.analysis.test_selection import scores, select, study_frame
+from tests.varied_settings import VARIED
 
 
 def score(setting: str, metric: str = "micro_accuracy") -> Score:
@@ -44,13 +45,15 @@ def test_a_run_with_few_labels_only_shows_their_scores(tmp_path):
 )
 def test_scores_of_the_largest_number_or_first_name_stand_for_a_question_that_was_not_asked(settings, own):
     rows = [score(setting) for setting in settings]
-    assert select_scores(rows) == [rows[place] for place in own]
+    assert select_scores(rows, VARIED) == [rows[place] for place in own]
 
 
 def test_a_table_of_a_study_shows_the_largest_fraction_of_a_protocol_without_scores_for_all_labels():
     settings = ['{"fraction": 0.1}', '{"fraction": 0.5}', "{}", '{"fraction": 0.1}']
     frame = study_frame(
-        scores(value=[0.1, 0.2, 0.3, 0.4], setting=settings, protocol=["few", "few", "all", "all"]), {"r": [{"x": 1}]}
+        scores(value=[0.1, 0.2, 0.3, 0.4], setting=settings, protocol=["few", "few", "all", "all"]),
+        {"r": [{"x": 1}]},
+        VARIED,
     )
-    assert select(frame, {}, ())["value"].tolist() == [0.2, 0.3]
-    assert select(frame, {"fraction": 0.1}, ())["value"].tolist() == [0.1, 0.4]
+    assert select(frame, {}, (), VARIED)["value"].tolist() == [0.2, 0.3]
+    assert select(frame, {"fraction": 0.1}, (), VARIED)["value"].tolist() == [0.1, 0.4]

@@ -15,11 +15,13 @@ from sslbench.analysis.statistics.accuracy import compared_scores, known_varianc
 from sslbench.analysis.statistics.class_differences import recall_half_widths, recall_statistics
 from sslbench.analysis.tables.estimates import estimates
 from sslbench.analysis.tables.run_tables import class_rows, default_answers, make_rows
+from sslbench.analysis.tables.study_frames import study_frame
 from sslbench.analysis.tables.verdicts import RowVerdict, judge_rows
 from sslbench.catalog.metrics import core_metrics
 from sslbench.report.console.terminal import show_results
 from sslbench.report.console.verdicts import verdict_table
 from sslbench.results.answers import read_answers
+from tests.varied_settings import VARIED
 
 SETTINGS = {
     "protocols": ["knn", "linear"], "baselines": ["raw-features", "pretrained"], "protocol_settings.linear.epochs": 2,
@@ -47,7 +49,7 @@ def test_answers_give_the_scores_that_the_record_holds(finished):
     results = finished[0, 1, 2]
     assert sum(bool(record.scores) for record in results.records) > 1
     for record in results.records:
-        by_protocol = default_answers(record, "digits", {record.run: read_answers(results.root, record)})
+        by_protocol = default_answers(record, "digits", {record.run: read_answers(results.root, record)}, VARIED)
         assert set(by_protocol) == {score.protocol for score in record.scores}
         for protocol, answers in by_protocol.items():
             for metric in ("micro_accuracy", "macro_accuracy"):
@@ -77,7 +79,7 @@ def test_rows_without_randomness_have_no_variance_over_seeds(finished):
     results = finished[0, 1, 2]
     raw = next(record for record in results.records if record.method["name"] == "raw-features")
     assert raw.depends_on_seed is False
-    answers = default_answers(raw, "digits", {raw.run: read_answers(results.root, raw)})["knn"]
+    answers = default_answers(raw, "digits", {raw.run: read_answers(results.root, raw)}, VARIED)["knn"]
     assert sample_variance(answers, core_metrics()["macro_accuracy"]).over_seeds == 0
     pretrained = next(record for record in results.records if record.method["name"] == "pretrained")
     assert pretrained.depends_on_seed is False
@@ -105,7 +107,7 @@ def test_every_row_has_a_verdict_against_the_best_and_the_random_encoder(finishe
 def test_class_recalls_cover_test_samples(finished):
     results = finished[0, 1, 2]
     record = results.records[0]
-    answers = default_answers(record, "digits", {record.run: read_answers(results.root, record)})["knn"]
+    answers = default_answers(record, "digits", {record.run: read_answers(results.root, record)}, VARIED)["knn"]
     wanted = recall_half_widths(recall_statistics(answers.right, answers.labels, 10), answers.labels)
     by_name = {row.name: row.recall for row in class_rows(record, "digits", "knn", answers)}
     assert by_name["3"].ci95_half_width == pytest.approx(wanted[3])
@@ -117,7 +119,7 @@ def test_a_study_table_covers_test_samples_and_a_mean_of_runs_does_not(finished)
     variances = known_variances(
         {record.run: read_answers(results.root, record) for record in results.records}, core_metrics()
     )
-    chosen = results.scores.query("protocol == 'knn' and metric == 'macro_accuracy'")
+    chosen = study_frame(results.scores.query("protocol == 'knn' and metric == 'macro_accuracy'"), {}, results.varied)
     found = estimates(chosen, ["method"], variances)
     assert found["unit"].tolist() == ["seeds and test samples"] * 2
     assert found["test_samples"].tolist() == [360] * 2

@@ -108,7 +108,9 @@ def test_no_group_is_in_two_parts_and_every_labeled_row_is_accounted_for(request
         tested = {groups[row] for row in division.query} | lost.get("unknown_class", set())
         assert lost.get("group_in_test", set()) <= tested
         assert lost.get("group_in_training", set()) <= {groups[row] for row in (*division.bank, *division.validation)}
-        tasks = tasks_of(division, request.labels, request.settings.label_fractions, fold)
+        tasks = tasks_of(
+            division, request.labels, request.settings.label_fractions, fold, np.arange(len(request.labels)).astype(str)
+        )
         banks = [set(task.bank.tolist()) for task in tasks]
         assert all(few <= more for few, more in pairwise(banks))
         assert banks[-1] == set(division.bank.tolist())

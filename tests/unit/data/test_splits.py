@@ -145,7 +145,7 @@ def test_a_transfer_to_itself_is_divided_by_folds():
 def test_smaller_subsets_lie_in_larger_ones():
     labels = labels_of(200, 90)
     division = divide(labels, {}, SplitSettings(), 0, ())
-    tasks = tasks_of(division, labels, (0.05, 0.5, 1.0), 0)
+    tasks = tasks_of(division, labels, (0.05, 0.5, 1.0), 0, np.arange(len(labels)).astype(str))
     banks = [set(task.bank.tolist()) for task in tasks]
     assert banks[0] < banks[1] < banks[2]
 

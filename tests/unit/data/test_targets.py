@@ -100,7 +100,10 @@ def test_a_transfer_tests_every_labeled_sample_of_the_other_side(kind):
 def test_larger_label_fractions_contain_smaller_ones(kind):
     labels = TARGETS[kind]
     division = divide(labels, {}, SplitSettings(), 0, ())
-    banks = [set(task.bank.tolist()) for task in tasks_of(division, labels, (0.05, 0.2, 1.0), 0)]
+    banks = [
+        set(task.bank.tolist())
+        for task in tasks_of(division, labels, (0.05, 0.2, 1.0), 0, np.arange(len(labels)).astype(str))
+    ]
     assert banks[0] < banks[1] < banks[2]
     assert len(banks[1]) == pytest.approx(0.2 * len(banks[2]), abs=10)
 

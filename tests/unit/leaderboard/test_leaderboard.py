@@ -194,6 +194,8 @@ def test_a_bundle_without_class_scores_is_valid_without_their_metrics(board):
     edit_json(bundle / "record.json", remove)
     rehash(bundle)
     assert not problems(bundle)
+    edit_json(board / "suites/small.json", lambda suite: suite.update(ranked_by="brier_score"))
+    assert "has no scores of classes, but suite 'small' is ranked by brier_score" in problems(bundle)
 
 
 def test_class_scores_are_left_out_of_a_bundle_that_would_be_too_large(board, made_board, monkeypatch):
@@ -207,6 +209,18 @@ def test_class_scores_are_left_out_of_a_bundle_that_would_be_too_large(board, ma
     assert "without class scores and the metrics computed from them, as the bundle would exceed 1 MB" in lines[1]
     assert sum(file.stat().st_size for file in bundle.iterdir()) < size
     assert not problems(bundle)
+
+
+def test_class_scores_are_not_left_out_where_they_order_a_suite(board, made_board, monkeypatch):
+    edit_json(board / "suites/small.json", lambda suite: suite.update(ranked_by="brier_score"))
+    bundle = bundle_of(board, "simclr")
+    size = sum(file.stat().st_size for file in bundle.iterdir())
+    monkeypatch.setattr(submit_module, "MAX_BYTES", size - 1)
+    run = made_board.parent / "runs" / bundle.name
+    lines, good = submit_all(board, "small", [run], core_metrics(), entry="", by="the tests", note="")
+    assert not good
+    assert "with the scores of classes; at most" in lines[0]
+    assert "suite 'small' is ranked by brier_score, which follows from them" in lines[0]
 
 
 def test_clusters_choices_and_answers_are_checked(board):

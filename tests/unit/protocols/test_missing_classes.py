@@ -26,9 +26,12 @@ from sslbench.report.coverage import describe_coverage, list_counts
 from sslbench.report.study import make_report
 from sslbench.results.coverage import count_left_out, count_missing_classes
 from sslbench.results.frames import load_results
+from sslbench.results.old_records import installed_catalog
 from sslbench.results.record import decode, encode
 from sslbench.study.definition import read_study
 from tests.stage_plans import folder, image_tree, planned
+
+SPEC = installed_catalog().components["protocol"]["gallery"].spec
 
 COUNTS = {
     "train": {"ant": 12, "bee": 12, "cod": 4}, "test": {"ant": 5, "bee": 5, "dab": 3, "eel": 1},
@@ -194,7 +197,7 @@ def test_what_a_protocol_drew_itself_counts_as_its_training_samples(tmp_path):
         Outcome(task=0, draw=draw, rows=rows[2:5], bank=bank, predicted=np.zeros(3, np.int64))
         for draw, bank in enumerate((rows[:1], rows[3:]))
     ]
-    write_outcomes(outcomes, [task], target, labels, rows.astype(str), where, tmp_path)
+    write_outcomes(outcomes, [task], target, labels, rows.astype(str), where, tmp_path, SPEC)
     assert [row.training_samples for row in read_scores(tmp_path, "d", core_metrics()).classes] == [1, 3]
 
 

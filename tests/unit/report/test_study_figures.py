@@ -8,6 +8,7 @@ import pandas as pd
 from sslbench.report.figures.study_figures import draw_figure
 from sslbench.study.definition import FigureSettings
 from tests.unit.analysis.test_draws import gallery_scores
+from tests.varied_settings import VARIED
 
 
 def test_a_panel_that_lacks_a_place_of_a_heat_map_leaves_it_empty(tmp_path, monkeypatch):
@@ -22,7 +23,7 @@ def test_a_panel_that_lacks_a_place_of_a_heat_map_leaves_it_empty(tmp_path, monk
     figure = FigureSettings(
         name="map", kind="heat", x="queries", y="gallery", panels="arm", where={"metric": "micro_accuracy"}
     )
-    draw_figure(frame, figure, tmp_path)
+    draw_figure(frame, figure, tmp_path, VARIED)
     names = ["image", "every modality"]
     assert [table.index.tolist() for table in seen] == [names, names]
     assert [int(table.notna().to_numpy().sum()) for table in seen] == [2, 1]
@@ -32,7 +33,7 @@ def test_ticks_of_an_axis_by_factors_are_what_was_measured(tmp_path):
     figure = FigureSettings(
         name="sizes", x="shots", log=True, band=True, hue="arm", spread="deviation", where={"metric": "micro_accuracy"}
     )
-    path = draw_figure(gallery_scores(), figure, tmp_path)
+    path = draw_figure(gallery_scores(), figure, tmp_path, VARIED)
     text = path.with_suffix(".svg").read_text()
     assert "<!-- 1 -->" in text
     assert "<!-- 4 -->" in text
