@@ -110,10 +110,7 @@ def accuracy(folder: Path, method: str, head: str) -> float:
     return float(own.groupby("seed")["value"].mean().mean())
 
 
-def test_a_run_has_a_column_for_every_value(cli, installed, board, tmp_path):
-    (run,) = (board / "runs").glob("simclr-*")
-    record = json.loads((run / "record.json").read_text())
-    assert next(one for one in record["varied"] if one["name"] == "head")["default"] == "each"
+def test_a_run_has_a_column_for_every_value(cli, installed, tmp_path):
     made = ("run", "--method", "raw-features", "--dataset", "digits", "--protocols", "their-probe", "--seeds", "0",
             "--baselines", "none", "--out", "runs")  # fmt: skip
     answer = cli(*made, cwd=tmp_path, env=installed)
@@ -121,12 +118,15 @@ def test_a_run_has_a_column_for_every_value(cli, installed, board, tmp_path):
     assert re.search(r"their-probe:head=linear\s+their-probe:head=linear\s+their-probe:head=mlp", answer.stdout), (
         answer.stdout
     )
+    record = json.loads(next((tmp_path / "runs").glob("raw-*/record.json")).read_text())
+    assert next(one for one in record["varied"] if one["name"] == "head")["default"] == "each"
     values = {head: accuracy(tmp_path, "raw-features", head) for head in ("linear", "mlp")}
     assert values["linear"] != values["mlp"]
     for value in values.values():
         assert f"{value:.3f}" in answer.stdout
 
 
+@pytest.mark.slow
 def test_a_comparison_is_of_one_value(cli, installed, board):
     runs = [next((board / "runs").glob(f"{name}-*")).name for name in ("simclr", "raw-features")]
     compared = cli("compare", *runs, "--protocol", "their-probe:head=mlp", cwd=board, env=installed)
@@ -138,6 +138,7 @@ def test_a_comparison_is_of_one_value(cli, installed, board):
     assert "their-probe:head=linear, their-probe:head=mlp" in mixed.stderr
 
 
+@pytest.mark.slow
 def test_a_study_has_a_row_a_claim_and_no_mean_of_several_values(board):
     (folder,) = (board / "runs/studies").glob("small*")
     table = pd.read_csv(folder / "tables/heads.csv").set_index(["method", "head"])["mean"]
@@ -153,6 +154,7 @@ def test_a_study_has_a_row_a_claim_and_no_mean_of_several_values(board):
     )
 
 
+@pytest.mark.slow
 def test_class_effects_are_of_one_value(cli, installed, board):
     name = ("class-effects", "small.yaml", "--axis", "arm", "--protocol", "their-probe")
     answer = cli(*name, cwd=board, env=installed)
@@ -164,6 +166,7 @@ def test_class_effects_are_of_one_value(cli, installed, board):
         assert overall.loc[head, "micro_accuracy_difference"] == pytest.approx(gap)
 
 
+@pytest.mark.slow
 def test_a_leaderboard_has_a_board_for_every_value(cli, installed, board):
     built = cli("leaderboard", "build", cwd=board, env=installed)
     assert built.returncode == 0, built.stdout + built.stderr
@@ -171,12 +174,13 @@ def test_a_leaderboard_has_a_board_for_every_value(cli, installed, board):
     assert set(table["protocol"]) == {"knn", "their-probe:head=linear", "their-probe:head=mlp"}
     for head in ("linear", "mlp"):
         own = table[(table["protocol"] == f"their-probe:head={head}") & table["entry"].str.startswith("simclr")]
-        assert own["micro_accuracy"].item() == pytest.approx(accuracy(board, "simclr", head), abs=1e-6)
+        assert own["micro_accuracy"].item() == pytest.approx(accuracy(board, "simclr", head), abs=1e-4)
     page = (board / "leaderboard/site/small/index.html").read_text()
     assert "<option>their-probe:head=mlp</option>" in page
     assert cli("leaderboard", "check", cwd=board, env=installed).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_submission_cannot_declare_other_settings_than_the_suite(cli, installed, board):
     bundle = bundle_of(board / "leaderboard", "simclr")
     kept = {path: path.read_bytes() for path in bundle.iterdir()}

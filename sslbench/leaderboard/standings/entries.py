@@ -27,8 +27,8 @@ from sslbench.analysis.tables.estimates import estimate_known, group_by, mean_by
 from sslbench.analysis.tables.run_tables import count_untrained, seed_means
 from sslbench.analysis.tables.selection import select_scores
 from sslbench.api.metrics import Derivation, Metric
-from sslbench.data.label_subsets import FRACTION
 from sslbench.leaderboard.standings.columns import SuiteMetrics
+from sslbench.leaderboard.standings.label_curves import label_curve
 from sslbench.leaderboard.standings.label_results import (
     LabelResult,
     draw_scores,
@@ -239,7 +239,7 @@ def _predicted_result(
             right, test_codes(data)[0], len(data.classes), depends_on_seed=entry.depends_on_seed
         ),
         untrained_classes=frozenset(count_untrained(record, dataset, protocol)),
-        curve=_label_curve(record, place, made.main.name, varied), spread=split_answer_variance(data, answers),
+        curve=label_curve(record, place, made.main.name, varied), spread=split_answer_variance(data, answers),
     )  # fmt: skip
 
 
@@ -305,18 +305,6 @@ def _values_by_seed(
     for (dataset, protocol, metric), scores in by_metric.items():
         found[dataset, protocol][metric] = tuple(seed_means(scores).values())
     return found
-
-
-def _label_curve(record: Record, place: Place, metric: str, varied: VariedTable) -> dict[float, tuple[float, ...]]:
-    """Return a metric by fraction of labels and seed; empty unless there are several fractions."""
-    own = select_scores(record.scores, varied, dataset=place[0], protocol=place[1], named=(FRACTION.name,))
-    shares = {score.setting: setting_of(score.setting).get(FRACTION.name, FRACTION.number) for score in own}
-    by_fraction = group_by(
-        (score for score in own if score.metric == metric and not isinstance(shares[score.setting], str)),
-        lambda score: float(shares[score.setting]),
-    )
-    curve = {fraction: tuple(seed_means(scores).values()) for fraction, scores in sorted(by_fraction.items())}
-    return curve if len(curve) > 1 else {}
 
 
 def _seed_results(

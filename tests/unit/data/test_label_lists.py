@@ -164,4 +164,6 @@ def test_a_list_of_test_samples_stops_the_plan_and_names_the_data(tmp_path):
 def test_no_share_and_no_list_of_labels_is_an_error():
     with pytest.raises(RequestError) as caught:
         plan_run("raw-features", "digits", "splits.label_fractions=[]")
-    assert caught.value.problems == ("splits.label_fractions: is empty, and so is splits.label_lists. Name one of them",)
+    assert caught.value.problems == (
+        "splits.label_fractions: is empty, and so is splits.label_lists. Name one of them",
+    )
