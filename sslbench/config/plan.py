@@ -181,7 +181,6 @@ def _complete(
     )
     _compare_data(draft, pretrain, evaluate, encoded, backbones)
     _check_parts(draft, pretrain, evaluate, prepare, splits)
-    pool = draft.section("pretrain", PretrainSettings).pool
     draft.problems += check_training_data(method, pretrain, splits)
     draft.problems += incompatibilities(method, backbones, augmentations, facts)
     requested = (draft.tree.get("augmentation") or {}).get("name")
