@@ -14,6 +14,7 @@ import pyarrow as arrow
 import pyarrow.compute as compute
 import pyarrow.parquet as parquet
 import yaml
+from numpy.typing import NDArray
 
 from sslbench import environment
 from sslbench.api.files import write_atomically
@@ -33,7 +34,7 @@ from sslbench.evaluation.scores import CONFUSION, OUTCOMES
 from sslbench.evaluation.stored import read_scores
 from sslbench.results.card import make_card
 from sslbench.results.record import ClassScore, LabelScore, Record, Score, Status, encode
-from sslbench.results.sample_columns import Columns, write_sample_columns
+from sslbench.results.sample_columns import SPLIT_GROUP, Columns, write_sample_columns
 from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, SAMPLES, VECTORS, Store
 from sslbench.stages.graph import Stage
 from sslbench.stages.stage import Failure, load_cost
@@ -44,7 +45,10 @@ KEY_COLUMNS = ("dataset", "protocol", "seed", "epoch")
 
 @dataclass(slots=True, kw_only=True)
 class RunMeasurements:
-    """The scores and stages of a run so far, and the installed metrics; `problems` are of metrics that failed."""
+    """The scores and stages of a run so far, and the installed metrics; `problems` are of metrics that failed.
+
+    groups: by dataset the group [n] of each sample that no split divides; None: none.
+    """
 
     metrics: MetricTable
     scores: list[Score] = field(default_factory=list)
@@ -54,6 +58,7 @@ class RunMeasurements:
     evaluations: list[Stage] = field(default_factory=list)
     tables: Sequence[Prepared] = ()
     splits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    groups: Mapping[str, NDArray[np.str_] | None] = field(default_factory=dict)
     problems: dict[str, None] = field(default_factory=dict)
 
     def add(self, evaluation: Stage) -> None:
@@ -159,7 +164,7 @@ def write_run(store: Store, record: Record, measured: RunMeasurements, traceback
         write_atomically(folder / "traceback.txt", traceback.encode())
     if measured.evaluations:
         tested = _join_predictions(folder, measured.evaluations)
-        write_sample_columns(folder / SAMPLES, _select_columns(measured.tables, tested))
+        write_sample_columns(folder / SAMPLES, _select_columns(measured, tested))
         _copy_artifacts(folder, measured.evaluations)
     pretrained = [stage for stage in measured.stages if stage.kind == "pretrain"]
     training = []
@@ -207,13 +212,15 @@ def _join_predictions(folder: Path, evaluations: Sequence[Stage]) -> dict[str, s
     return tested
 
 
-def _select_columns(tables: Sequence[Prepared], tested: Mapping[str, set[str]]) -> dict[str, Columns]:
+def _select_columns(measured: RunMeasurements, tested: Mapping[str, set[str]]) -> dict[str, Columns]:
     """Return the columns of the test samples of each dataset; of tables with one name, the last was evaluated."""
     found: dict[str, Columns] = {}
-    for table in (one for one in tables if one.name in tested and "id" in one.columns):
+    for table in (one for one in measured.tables if one.name in tested and "id" in one.columns):
         ids = np.array(sorted(tested[table.name]), np.str_)
         rows = np.flatnonzero(np.isin(table.columns["id"], ids))
-        found[table.name] = {name: values[rows] for name, values in table.columns.items()}
+        groups = measured.groups.get(table.name)
+        columns = dict(table.columns) if groups is None else {**table.columns, SPLIT_GROUP: groups}
+        found[table.name] = {name: values[rows] for name, values in columns.items()}
     return found
 
 

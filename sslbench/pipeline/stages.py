@@ -28,6 +28,7 @@ from sslbench.config.plan_stages import (
 )
 from sslbench.config.run_names import name_run
 from sslbench.config.stage_inputs import EvaluateInputs, ExtractViewsInputs, PretrainInputs
+from sslbench.data.groups import group_key
 from sslbench.data.label_lists import LabelList
 from sslbench.data.prepare import prepare, prepared_bytes
 from sslbench.data.splits import SplitSettings, estimate_bank
@@ -257,6 +258,7 @@ def write_record(plan: Plan, name: str, stages: Sequence[Stage], store: Store, m
     learned, evaluated = _open_tables(planned.pool, folders), _open_tables(planned.tables, folders)
     measured.tables = (*learned, *evaluated)
     measured.splits = save_splits(plan.splits, plan.folds, evaluated, store.root, plan.label_lists)
+    measured.groups = {table.name: group_key(table.columns, plan.splits, table.groups) for table in evaluated}
     record = make_record(plan, name, failures[0] if failures else None, measured)
     if problem := _draw_figures(planned, done, measured.tables, learned[:1], store.run(name) / "figures"):
         record = replace(record, reason="; ".join(filter(None, (record.reason, problem))))

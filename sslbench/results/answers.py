@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import pandas as pd
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 
 from sslbench.api.targets import KINDS, TargetKind
 from sslbench.results.record import Record, setting_of
-from sslbench.results.store import PREDICTIONS, VECTORS
+from sslbench.results.sample_columns import read_split_groups
+from sslbench.results.store import PREDICTIONS, SAMPLES, VECTORS
 
 NAMES = ("dataset", "protocol", "setting", "id")
 
@@ -31,12 +33,16 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TestSamples:
-    """Test samples in the order of their folds: ids [n] and folds [n]."""
+    """Test samples in the order of their folds: ids [n] and folds [n].
+
+    groups: codes [n] of the groups that no split divides, whose samples depend on each other; None: all are independent.
+    """
 
     __test__ = False  # pytest must not collect it
     ids: NDArray[np.str_]
     folds: NDArray[np.int64]
     depends_on_seed: bool
+    groups: NDArray[np.int64] | None = None
 
     def same_samples(self, other: TestSamples) -> bool:
         """Return whether another row has the same test samples, so that they can be paired."""
@@ -103,7 +109,17 @@ def read_folder_answers(folder: Path, record: Record) -> dict[Question, Answers]
         path = folder / name
         if path.exists():
             found |= _read_file(path, record, make)
-    return found
+    groups = read_split_groups(folder / SAMPLES)
+    return {question: _add_groups(answers, groups.get(question.dataset)) for question, answers in found.items()}
+
+
+def _add_groups(answers: Answers, groups: pd.Series | None) -> Answers:
+    """Return answers with codes of groups, unless these are unknown, only one, or as many as test samples."""
+    if groups is None:
+        return answers
+    codes, names = pd.factorize(groups.reindex(answers.ids))
+    is_useful = codes.min() >= 0 and 1 < len(names) < len(set(answers.ids.tolist()))
+    return replace(answers, groups=codes.astype(np.int64)) if is_useful else answers
 
 
 def _read_file(path: Path, record: Record, make: Callable[..., Answers | None]) -> dict[Question, Answers]:

@@ -19,6 +19,8 @@ Columns = Mapping[str, NDArray[np.str_]]
 NAMES = ("dataset", "column", "id", "value")
 """Columns of the file: it has one row per value, as each dataset has columns of its own."""
 ID, SPLIT = "id", "split"
+SPLIT_GROUP = "(group)"
+"""Name of the column with the groups that no split divides, which may follow from several columns."""
 
 
 def write_sample_columns(path: Path, by_dataset: Mapping[str, Columns]) -> None:
@@ -33,6 +35,14 @@ def write_sample_columns(path: Path, by_dataset: Mapping[str, Columns]) -> None:
             constants = ([dataset] * len(ids), [column] * len(ids))
             tables.append(arrow.table(dict(zip(NAMES, (*constants, ids, values), strict=True)), tables[0].schema))
     parquet.write_table(arrow.concat_tables(tables), path)
+
+
+def read_split_groups(path: Path) -> dict[str, pd.Series]:
+    """Return by dataset the group of each test sample, indexed by id; only datasets that have groups no split divides."""
+    if not path.exists():
+        return {}
+    table = parquet.read_table(path, filters=[("column", "=", SPLIT_GROUP)]).to_pandas()
+    return {str(dataset): own.set_index("id")["value"] for dataset, own in table.groupby("dataset")}
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -61,6 +71,6 @@ class GroupReader:
         own = values[values["dataset"] == dataset]
         chosen = own[own["column"] == self.column]
         if chosen.empty:
-            self.known_columns[dataset] = sorted(own["column"].unique())
+            self.known_columns[dataset] = sorted({*own["column"]} - {SPLIT_GROUP})
             return None
         return chosen.set_index("id")["value"].reindex(ids).fillna("").to_numpy().astype(np.str_)

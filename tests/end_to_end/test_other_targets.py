@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from sslbench_vision.methods import supervised
 
+from sslbench.analysis.statistics.accuracy import sample_variance
 from sslbench.api import DatasetSpec, Target, hookimpl
 from sslbench.api.errors import DataMissing, RequestError
 from sslbench.app.run import run_plans
 from sslbench.catalog.discovery import PluginEntry, discover, installed_entries
 from sslbench.catalog.facts import Origin
+from sslbench.catalog.metrics import core_metrics
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.plan_stages import split_plan
@@ -22,6 +24,7 @@ from sslbench.data.table import Prepared
 from sslbench.environment import places
 from sslbench.evaluation.stage import make_tasks
 from sslbench.progress import NoDisplay
+from sslbench.results.answers import read_answers
 from sslbench.results.store import Store
 from sslbench.train.pool import divide_pool
 from tests.toys import data as toys
@@ -167,3 +170,20 @@ def test_supervised_learns_every_kind_of_target(catalog, dataset, tmp_path):
     plan = planned(catalog, "supervised", dataset, "train.patience=1", "train.epochs=3")
     record = run_plans([plan], Store(root=tmp_path), catalog, NoDisplay()).records[0]
     assert record.status in ("done", "collapsed"), record.reason
+
+
+def test_a_run_stores_which_test_samples_belong_together(catalog, tmp_path):
+    """Intervals then cover dishes in place of samples; without dishes that splits keep together, there are no groups."""
+    found = {}
+    for groups in ("dish", "none"):
+        plan = planned(catalog, "random-init", "tags", f"splits.groups={groups}", "protocols=[knn]")
+        record = run_plans([plan], Store(root=tmp_path / groups), catalog, NoDisplay()).records[0]
+        assert record.status == "done", record.reason
+        (answers,) = read_answers(tmp_path / groups, record).values()
+        found[groups] = sample_variance(answers, core_metrics()["exact_match"])
+        if groups == "none":
+            assert answers.groups is None
+            continue
+        dishes = answers.ids.astype(int) // 2
+        assert len({*zip(answers.groups.tolist(), dishes.tolist(), strict=True)}) == len(set(dishes.tolist())) == 6
+    assert (found["dish"].sample_freedom, found["none"].sample_freedom) == (5, np.inf)

@@ -6,6 +6,7 @@ sample (see `sslbench.api.target_influences`). Runs and leaderboards share this 
 
 from __future__ import annotations
 
+import math
 import warnings
 import zlib
 from collections.abc import Mapping
@@ -40,16 +41,23 @@ class Weighting:
     draw_weights: Draws
 
 
-def make_weighting(labels: NDArray[np.int64], folds: NDArray[np.int64], metric: Metric, name: str) -> Weighting:
+def make_weighting(
+    labels: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    metric: Metric,
+    name: str,
+    groups: NDArray[np.int64] | None = None,
+) -> Weighting:
     """Compute the weights of test samples in an accuracy.
 
-    The bootstrap draws depend on `name` only, so that all compared rows share them.
+    The bootstrap draws depend on `name` only, so that all compared rows share them. groups: codes [n] of groups that are
+    drawn as a whole.
     """
     codes, shares = strata(labels, folds, by_class=metric.mean_over == "classes")
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     return Weighting(
         codes=codes, shares=shares, weights=sample_weights(codes, shares),
-        draw_weights=resampled_weights(codes, shares, N_DRAWS, rng),
+        draw_weights=resampled_weights(codes, shares, N_DRAWS, rng, groups),
     )  # fmt: skip
 
 
@@ -110,7 +118,9 @@ def sample_variance(answers: Answers, metric: Metric) -> ScoreVariance | None:
     values = sample_values(answers, metric)
     if values is None:
         return None
-    found = variance_of_answers(values, *answer_strata(answers, metric), depends_on_seed=answers.depends_on_seed)
+    found = variance_of_answers(
+        values, *answer_strata(answers, metric), depends_on_seed=answers.depends_on_seed, groups=answers.groups
+    )
     has_floor = isinstance(answers, TestAnswers) or answers.kind.has_decisions  # an error of a number has any size
     return found if has_floor else replace(found, floor=0.0)
 
@@ -149,7 +159,7 @@ def compared_scores(rows: Mapping[str, Answers], metric: Metric) -> ComparedScor
         return None
     first = next(iter(known.values()))[0]
     labels = first.labels if isinstance(first, TestAnswers) else np.zeros(len(first.ids), np.int64)
-    weighting = make_weighting(labels, first.folds, metric, metric.name)
+    weighting = make_weighting(labels, first.folds, metric, metric.name, first.groups)
     variances = [sample_variance(answers, metric) for answers, _ in known.values()]
     return ComparedScores(
         names=list(known),
@@ -157,4 +167,5 @@ def compared_scores(rows: Mapping[str, Answers], metric: Metric) -> ComparedScor
         draws=np.stack([sample_draws(values, weighting.draw_weights) for _, values in known.values()]),
         variances=[one for one in variances if one is not None],
         higher_is_better=metric.higher_is_better,
+        sample_freedom=math.inf if first.groups is None else float(first.groups.max()),
     )

@@ -30,17 +30,35 @@ def sample_weights(codes: Codes, shares: NDArray[np.float64]) -> NDArray[np.floa
     return (shares / np.bincount(codes, minlength=len(shares)))[codes]
 
 
-def resampled_weights(codes: Codes, shares: NDArray[np.float64], draws: int, rng: np.random.Generator) -> Draws:
-    """Return the weights [draws, n] after resampling each stratum with replacement.
+def resampled_weights(
+    codes: Codes, shares: NDArray[np.float64], draws: int, rng: np.random.Generator, groups: Codes | None = None
+) -> Draws:
+    """Return the weights [draws, n] after resampling each stratum with replacement, or the groups [n] of samples.
 
-    Deviations from the weights are scaled by sqrt(n / (n - 1)), which makes variances unbiased in small strata.
+    Deviations from the weights are scaled by sqrt(n / (n - 1)), which makes variances unbiased in small strata or with few
+    groups. A group is drawn as a whole, also if its samples are in several strata; the weights of a stratum keep their sum.
     """
+    if groups is not None:
+        return _resampled_groups(codes, shares, draws, rng, groups)
     weights = np.zeros((draws, len(codes)), np.float32)
     for stratum, share in enumerate(shares):
         rows = np.flatnonzero(codes == stratum)
         n = len(rows)
         counts = rng.multinomial(n, np.full(n, 1 / n), size=draws)
         weights[:, rows] = (1 + (counts - 1) * np.sqrt(n / max(n - 1, 1))) * (share / n)
+    return weights
+
+
+def _resampled_groups(
+    codes: Codes, shares: NDArray[np.float64], draws: int, rng: np.random.Generator, groups: Codes
+) -> Draws:
+    count = int(groups.max()) + 1
+    drawn = rng.multinomial(count, np.full(count, 1 / count), size=draws) - 1.0
+    deviations = (drawn * np.sqrt(count / max(count - 1, 1))).astype(np.float32)[:, groups]
+    for stratum in range(len(shares)):
+        rows = np.flatnonzero(codes == stratum)
+        deviations[:, rows] -= deviations[:, rows].mean(1, keepdims=True)
+    weights: Draws = (1 + deviations) * sample_weights(codes, shares).astype(np.float32)
     return weights
 
 

@@ -25,10 +25,10 @@ SAMPLE_AXES = {"ids": 0, "folds": 0, "labels": 0, "right": 1, "truth": 0, "predi
 
 
 def select_samples(answers: A, chosen: NDArray[np.bool_]) -> A:
-    """Return the answers to some of the test samples, by a mask [n]."""
+    """Return the answers to some of the test samples, by a mask [n]; they count as independent."""
     arrays = {name: (getattr(answers, name), axis) for name, axis in SAMPLE_AXES.items() if hasattr(answers, name)}
     taken: dict[str, Any] = {name: np.compress(chosen, values, axis) for name, (values, axis) in arrays.items()}
-    return replace(answers, **taken)
+    return replace(answers, **taken, groups=None)
 
 
 def encode_groups(answers: TestAnswers, groups: Groups) -> tuple[TestAnswers, list[str]]:

@@ -40,6 +40,8 @@ class ScoreVariance:
     `over_samples` is between test samples and `over_seeds` between seeds; both contain `interaction`. `floor` is the
     variance of a single prediction: the smallest that can be known if all predictions agree. `depends_on_seed` is False
     for features that no seed changes, such as raw ones.
+    `sample_freedom` are the degrees of freedom of `over_samples`: the number of groups of dependent samples less 1, and
+    infinite for independent samples.
     """
 
     over_samples: float
@@ -48,6 +50,7 @@ class ScoreVariance:
     floor: float
     n_seeds: int
     depends_on_seed: bool = True
+    sample_freedom: float = math.inf
 
     @property
     def seeds_known(self) -> bool:
@@ -97,19 +100,43 @@ def _known(variances: Values) -> Values:
 
 
 def variance_of_answers(
-    right: NDArray[np.floating], codes: Codes, shares: Values, *, depends_on_seed: bool
+    right: NDArray[np.floating], codes: Codes, shares: Values, *, depends_on_seed: bool, groups: Codes | None = None
 ) -> ScoreVariance:
-    """Split the variance of a score that is a mean of correct predictions [S, n], with these shares of the strata [C]."""
+    """Split the variance of a score that is a mean of correct predictions [S, n], with these shares of the strata [C].
+
+    groups: codes [n] of groups whose samples depend on each other; without them, samples are independent.
+    """
     found = stratum_variances(right, codes, len(shares))
     scores = found.means @ shares
+    over_samples, interaction = (float(shares**2 @ one) for one in (found.over_samples, found.interaction))
+    if groups is not None:
+        over_samples, interaction = _over_groups(right, found, codes, sample_weights(codes, shares), groups)
     return ScoreVariance(
-        over_samples=float(shares**2 @ found.over_samples),
+        over_samples=over_samples,
         over_seeds=_over_seeds(scores),
-        interaction=float(shares**2 @ found.interaction),
+        interaction=interaction,
+        sample_freedom=math.inf if groups is None else float(groups.max()),
         floor=float((sample_weights(codes, shares) ** 2).mean()),
         n_seeds=len(right),
         depends_on_seed=depends_on_seed,
     )
+
+
+def _over_groups(
+    right: NDArray[np.floating], found: StratumVariances, codes: Codes, weights: Values, groups: Codes
+) -> tuple[float, float]:
+    """Return the variances of a score over groups of samples, and of the interaction of seeds and groups.
+
+    The deviations of a group's samples are summed before they are squared (Liang and Zeger 1986, doi:10.1093/biomet/73.1.13).
+    """
+    seeds, count = len(right), int(groups.max()) + 1
+    mean = found.means.mean(0)
+    residual = right - found.per_sample - (found.means - mean)[:, codes]
+    correction = count / (count - 1)
+    sums = np.bincount(groups, weights * (found.per_sample - mean[codes]), count)
+    within = np.stack([np.bincount(groups, weights * one, count) for one in residual])
+    interaction = correction * (within**2).sum() / ((seeds - 1) * seeds) if seeds > 1 else 0.0
+    return float(correction * (sums**2).sum()), float(interaction)
 
 
 def variance_over_seeds(values: Sequence[float], *, depends_on_seed: bool) -> ScoreVariance:
@@ -153,5 +180,6 @@ def half_width(variance: ScoreVariance) -> float | None:
     total = float(total_variance(variance.over_samples, variance.over_seeds, variance.interaction, variance.floor))
     if total <= 0:
         return None
-    freedom = satterthwaite(np.array(total), np.array(variance.over_seeds**2 / variance.freedom), variance.freedom)
+    parts = variance.over_seeds**2 / variance.freedom + variance.over_samples**2 / variance.sample_freedom
+    freedom = satterthwaite(np.array(total), np.array(parts), min(variance.freedom, variance.sample_freedom))
     return float(t_quantile(freedom)) * math.sqrt(total)

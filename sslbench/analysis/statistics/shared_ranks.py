@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,7 +53,8 @@ class RankedScore:
 class ComparedScores:
     """Rows to compare: names, scores [m], draws of each over shared test samples [B], variances.
 
-    Draws are loaded some rows at a time, so they may be stored outside memory.
+    Draws are loaded some rows at a time, so they may be stored outside memory. `sample_freedom` are the degrees of freedom
+    of the variance over test samples; see `ScoreVariance`.
     """
 
     names: Sequence[str]
@@ -60,6 +62,7 @@ class ComparedScores:
     draws: DrawMatrix
     variances: Sequence[ScoreVariance]
     higher_is_better: bool = True
+    sample_freedom: float = math.inf
 
     @property
     def merits(self) -> Values:
@@ -116,7 +119,11 @@ def iter_surely_better(field: ComparedScores) -> Iterator[tuple[Codes, Codes, ND
             columns = slice(first, first + COLUMN_BLOCK)
             covariance = draws @ _centered(field.draws, order[columns]).T
             covariance *= np.float32(2 / (draws.shape[1] - 1))
-            yield order[rows], order[columns], _is_surely_better(known[rows], known[columns], covariance)
+            yield (
+                order[rows],
+                order[columns],
+                _is_surely_better(known[rows], known[columns], covariance, field.sample_freedom),
+            )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -157,15 +164,16 @@ def _centered(draws: DrawMatrix, codes: Codes) -> Draws:
 
 
 def _is_surely_better(
-    rows: _RowStatistics, columns: _RowStatistics, covariance: NDArray[np.float32]
+    rows: _RowStatistics, columns: _RowStatistics, covariance: NDArray[np.float32], sample_freedom: float
 ) -> NDArray[np.bool_]:
     """Return whether each column is significantly better than each row, from their statistics and twice their
     covariances.
     """
     gaps = columns.score - rows.score[:, None]
     # Student's quantile exceeds the normal one: look it up only for pairs that pass the latter, with a rounding margin
+    over_samples = rows.samples[:, None] + columns.samples - covariance
     total = total_variance(
-        rows.samples[:, None] + columns.samples - covariance,
+        over_samples,
         rows.seeds[:, None] + columns.seeds,
         rows.interaction[:, None] + columns.interaction,
         np.maximum(rows.floor[:, None], columns.floor),
@@ -174,18 +182,22 @@ def _is_surely_better(
     worse, better = np.nonzero((gaps > MIN_GAP) & decidable & (gaps**2 > ROUNDING_MARGIN * NORMAL_QUANTILE**2 * total))
     sure = np.zeros(gaps.shape, np.bool_)
     one, other = rows[worse], columns[better]
-    reach = _half_widths(total[worse, better], (one.seeds, one.freedom), (other.seeds, other.freedom))
+    samples = over_samples[worse, better], sample_freedom
+    reach = _half_widths(total[worse, better], (one.seeds, one.freedom), (other.seeds, other.freedom), samples)
     sure[worse, better] = gaps[worse, better] > reach
     return sure
 
 
-def _half_widths(total: Values, one: tuple[Values, Values], other: tuple[Values, Values]) -> Values:
+def _half_widths(
+    total: Values, one: tuple[Values, Values], other: tuple[Values, Values], samples: tuple[Values, float]
+) -> Values:
     """Return the half-width of the 95 % interval of each pair's difference.
 
-    `total` is its variance; `one` and `other` hold each row's (variance over seeds, degrees of freedom).
+    `total` is its variance; `one` and `other` hold each row's (variance over seeds, degrees of freedom), and `samples` those
+    of the paired test samples.
     """
-    parts = one[0] ** 2 / one[1] + other[0] ** 2 / other[1]
-    freedom = satterthwaite(total, parts, np.minimum(one[1], other[1]))
+    parts = one[0] ** 2 / one[1] + other[0] ** 2 / other[1] + samples[0] ** 2 / samples[1]
+    freedom = satterthwaite(total, parts, np.minimum(np.minimum(one[1], other[1]), samples[1]))
     found: Values = t_quantile(freedom) * np.sqrt(total)
     return found
 
@@ -198,14 +210,15 @@ def difference(field: ComparedScores, first: int, second: int) -> tuple[float, f
     one, other = field.variances[first], field.variances[second]
     if not (one.seeds_known and other.seeds_known):
         return gap, None
+    over_samples = np.var([field.draws[first] - field.draws[second]], axis=1, ddof=1, dtype=np.float64)
     total = total_variance(
-        np.var([field.draws[first] - field.draws[second]], axis=1, ddof=1, dtype=np.float64),
+        over_samples,
         one.over_seeds + other.over_seeds, one.interaction + other.interaction, max(one.floor, other.floor),
     )  # fmt: skip
     if total[0] <= 0:
         return gap, None
-    seeds = [(np.array([row.over_seeds]), np.array([row.freedom])) for row in (one, other)]
-    return gap, float(_half_widths(total, *seeds)[0])
+    own, others = ((np.array([row.over_seeds]), np.array([row.freedom])) for row in (one, other))
+    return gap, float(_half_widths(total, own, others, (over_samples, field.sample_freedom))[0])
 
 
 def verdict(field: ComparedScores, row: int, other: int) -> Verdict:
