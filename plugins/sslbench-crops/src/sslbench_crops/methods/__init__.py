@@ -1,0 +1,1 @@
+"""Contrastive methods for vectors of one or two sensors."""

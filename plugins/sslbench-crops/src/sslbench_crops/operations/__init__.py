@@ -1,0 +1,1 @@
+"""Operations that corrupt values of vectors."""
