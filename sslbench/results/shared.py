@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
+from sslbench.data.label_subsets import FRACTION
 from sslbench.results.record import ClassScore, Record, Score, setting_of
 
 Mark = Hashable
@@ -37,9 +38,9 @@ class Evaluations:
         )
 
     def find(self, *place: Any, fold: int, setting: str) -> str | None:
-        """Find the stage by dataset, protocol, seed and epoch, then by fold and fraction of labels."""
+        """Find the stage by dataset, protocol, seed and epoch, then by fold and subset of the labels."""
         stages = self.by_place.get(place, [])
-        fraction = setting_of(setting).get("fraction", 1.0)
+        fraction = setting_of(setting).get(FRACTION.name, FRACTION.number)
         fitting = [one for one in stages if one[1]["fraction"] in (None, fraction)]
         return next((key for key, facts in fitting if fold in facts["folds"]), fitting[0][0] if fitting else None)
 

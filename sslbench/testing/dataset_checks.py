@@ -22,7 +22,10 @@ from sslbench.config.datasets import DatasetCache, modality_errors
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
 from sslbench.convert import to_plain
+from sslbench.data.groups import group_key
+from sslbench.data.label_lists import LabelList, find_list_problems
 from sslbench.data.official_splits import PARTS, count_official_splits
+from sslbench.data.splits import SplitSettings, divide, has_official_split
 from sslbench.environment import places
 from sslbench.testing.check import NotApplicable, Subject, check
 from sslbench.testing.method_rig import rig_of
@@ -107,6 +110,26 @@ def has_valid_columns(subject: Subject) -> Iterator[str]:
     yield from kind_of(dataset.target).find_errors(dataset.labels, dataset.target.names)
     missing = [name for name in subject.spec.card.groups if name not in dataset.columns]
     yield from (f"the card's group {name!r} is not a column" for name in missing)
+
+
+@check(
+    "dataset",
+    change="list ids of labeled training samples, each once, and some of every class",
+    needs=("has_valid_columns",),
+)
+def offers_usable_label_lists(subject: Subject) -> Iterator[str]:
+    """Users train on a published subset of the labels by its name alone."""
+    dataset, splits, groups = open_dataset(subject), SplitSettings(), subject.spec.card.groups
+    lists = getattr(dataset, "label_lists", {})
+    if not lists:
+        raise NotApplicable("offers no lists of labels")
+    labels, columns = dataset.labels, dataset.columns
+    is_official = has_official_split(labels, columns, splits)
+    divisions = {0: divide(labels, columns, splits, 0, groups)} if is_official else {}
+    key = group_key(columns, splits, groups)
+    for name, ids in lists.items():
+        subset = LabelList(name=name, ids=tuple(map(str, ids)))
+        yield from find_list_problems(subset, columns["id"], labels, dataset.target.names, divisions, key)
 
 
 @check("dataset", change="correct the reader, or the counts of the card", needs=("has_valid_columns",))

@@ -48,6 +48,12 @@ class Twins(Images):
         self.columns = {"id": np.zeros(20).astype(str)}
 
 
+class StrayList(Images):
+    @property
+    def label_lists(self):
+        return {"few": ["no-such-sample"]}
+
+
 class Floats(Images):
     def read(self, row, rng):
         return {"image": super().read(row, rng)["image"].astype(np.float64)}
@@ -125,6 +131,7 @@ BROKEN = {
     "raises_when_files_are_missing": dataset(Images, embedded=False),
     "has_a_complete_card": dataset(Images, license=""),
     "has_valid_columns": dataset(Twins),
+    "offers_usable_label_lists": dataset(StrayList),
     "matches_the_counts_of_its_card": dataset(Images, counts={"": {"a": 10, "b": 11}}),
     "reads_announced_shapes": dataset(Floats),
     "reads_announced_facts": dataset(Scaleless),

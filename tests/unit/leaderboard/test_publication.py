@@ -66,7 +66,7 @@ OPEN = ("method", "backbones", "protocols", "pretrained_on", "evaluated_on", "tr
         "warnings")  # fmt: skip
 """Fields of a record in which a later version may add a message."""
 CLOSED = {"run", "status", "schema", "baseline", "augmentations", "recipe", "pool", "seeds", "folds", "test_share", "settings",
-          "request", "versions", "scores", "classes", "labels", "clock"}  # fmt: skip
+          "request", "versions", "varied", "scores", "classes", "labels", "clock"}  # fmt: skip
 """Fields of names, numbers and settings."""
 
 
@@ -99,10 +99,12 @@ def test_settings_that_hold_files_are_masked_at_any_depth(record):
     request = {
         **record.request, "method": {"weights": "../private/weights.pt"}, "data": {"members": {"sea": {"root": "private/sea"}}},
         "augmentation": {"images": ["~/private/a", "C:\\private\\b"]},
+        "splits": {"label_lists": ["private/few.txt"]},
     }  # fmt: skip
     found = publish(replace(record, method=method, request=request))
     assert found.method["settings"] == {"weights": "PATH/weights.pt", "scale": 0.5}
     assert "private" not in json.dumps(found.request)
+    assert found.request["splits"] == {"label_lists": ["PATH/few.txt"]}
 
 
 @pytest.mark.parametrize(
