@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from sslbench.analysis.tables.published_columns import COUNT_METRICS, VALUE_COLUMNS
+from sslbench.analysis.tables.published_columns import NUMBER_COLUMNS, VALUE_COLUMNS, metric_range
 from sslbench.analysis.tables.selection import SCORE_FACTS
 from sslbench.api.errors import RequestError
 from sslbench.api.suggestions import did_you_mean
@@ -17,9 +16,11 @@ from sslbench.study.definition import Study
 
 
 def read_published(path: Path) -> pd.DataFrame:
-    """Read a CSV file with columns metric and value (or 'lost'), and optionally spread, source, facts and axes ('': any).
+    """Read a CSV file of published numbers.
 
-    Raises RequestError for a file that cannot be read, a missing column, or a value that is not a number.
+    Columns: metric and value (or 'lost'), and optionally spread, min, max, source, facts and axes ('': any). Adds the
+    columns `lost`, and `digits`: the decimal places of the numbers as written. Raises RequestError for a file that cannot be
+    read, a missing column, a value that is not a number, or a minimum without a maximum.
     """
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -31,7 +32,10 @@ def read_published(path: Path) -> pd.DataFrame:
         raise RequestError(
             [f"published={path}: has no column {missing_columns[0]!r}, only {', '.join(frame.columns)}. Add it"]
         )
-    for name in ("value", "spread"):
+    written = [frame[name] for name in NUMBER_COLUMNS if name in frame]
+    decimals = [[len(text.partition(".")[2]) for text in column] for column in written]
+    frame["digits"] = [max(own) for own in zip(*decimals, strict=True)]
+    for name in NUMBER_COLUMNS:
         given = frame[name] if name in frame else pd.Series("", index=frame.index)
         numbers = pd.to_numeric(given.replace("", None), errors="coerce")
         missing = given.isin(["lost"] if name == "value" else [""])
@@ -41,6 +45,9 @@ def read_published(path: Path) -> pd.DataFrame:
         if name == "value":
             frame["lost"] = missing
         frame[name] = numbers
+    for value, low, high in zip(frame["value"], frame["min"], frame["max"], strict=True):
+        if pd.isna(low) != pd.isna(high) or low > high:
+            raise RequestError([f"published: {path}: min and max of {value:g}: must be two numbers in ascending order"])
     return frame
 
 
@@ -63,6 +70,7 @@ def published_problems(study: Study, metrics: MetricTable, varied: Sequence[str]
         "scale",
         "member",
         "class",
+        "over",
         *(axis.name for axis in study.axes),
         *study.dropped,
     )
@@ -79,11 +87,10 @@ def published_problems(study: Study, metrics: MetricTable, varied: Sequence[str]
 
 
 def _values_out_of_range(frame: pd.DataFrame, metrics: MetricTable) -> list[str]:
-    """List values outside the range of their metric; metrics of classes lie in [0, 1], and counts are at least 0."""
-    problems = []
-    for name, value in zip(frame["metric"], frame["value"], strict=True):
-        low, high = (metrics[name].low, metrics[name].high) if name in metrics else (0.0, 1.0)
-        high = math.inf if name in COUNT_METRICS else high
-        if value < low or value > high:
-            problems.append(f"published: {name} {value:g}: must be a number from {low:g} to {high:g}")
-    return problems[:1]
+    """List the first value outside the range of its metric; see `metric_range`."""
+    for column in ("value", "min", "max"):
+        for name, value in zip(frame["metric"], frame[column], strict=True):
+            low, high = metric_range(name, metrics)
+            if value < low or value > high:
+                return [f"published: {name} {value:g}: must be a number from {low:g} to {high:g}"]
+    return []

@@ -174,6 +174,9 @@ def test_equal_steps_whatever_the_pool(finished):
         ("arm,value\na,1\n", "has no column 'metric', only arm, value"),
         ("metric,value\nx,high\n", "value 'high': must be a number"),
         ("metric,value\nx,\n", "value '': must be a number"),
+        ("metric,value,min,max\nx,1,2,a\n", "max 'a': must be a number"),
+        ("metric,value,min,max\nx,1,2,1\n", "min and max of 1: must be two numbers in ascending order"),
+        ("metric,value,min,max\nx,1,2,\n", "min and max of 1: must be two numbers in ascending order"),
         (None, "No such file"),
     ],
 )
@@ -194,6 +197,10 @@ def test_what_is_wrong_with_published_numbers_is_stated(text, sentence, tmp_path
         ("ami_max,-0.01", []),
         ("rank_me,120", []),
         ("samples,1797", []),
+        ("samples,-1", ["published: samples -1: must be a number from 0 to inf"]),
+        ("recall,96.9", ["published: recall 96.9: must be a number from 0 to 1"]),
+        ("micro_accuracy_gain,17.2", []),
+        ("micro_accuracy_gain,-0.3", []),
     ],
 )
 def test_a_published_value_lies_in_the_range_of_its_metric(text, problems, tmp_path):

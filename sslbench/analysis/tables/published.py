@@ -9,7 +9,9 @@ from typing import Any
 
 from sslbench.analysis.statistics.accuracy import AnswersByRun
 from sslbench.analysis.statistics.intervals import Estimate
+from sslbench.analysis.tables.published_columns import is_share
 from sslbench.analysis.tables.run_tables import make_rows
+from sslbench.analysis.tables.text_tables import format_estimate
 from sslbench.api.references import Published, ReferenceSpec
 from sslbench.catalog.metrics import MetricTable
 from sslbench.results.record import Record
@@ -17,41 +19,50 @@ from sslbench.results.record import Record
 Recipes = Mapping[tuple[str, str], Mapping[str, Any]]
 """(method, recipe) -> its settings by dotted path."""
 ABSENT = object()
-TOLERANCE = 1.0
-"""Points by which two numbers may always differ."""
+TOLERANCE = 0.01
+"""Difference that two shares may always have; for a metric with another range, this share of the published number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedComparison:
-    """One published number, the measured one, and the settings that differ."""
+    """One published number, the measured one, and the settings that differ.
+
+    digits: decimal places of the metric. in_points: whether gaps are stated in points of a hundred.
+    """
 
     record: Record
     reference: ReferenceSpec
     published: Published
     estimate: Estimate
     differences: tuple[str, ...]
+    digits: int = 3
+    in_points: bool = True
 
     @property
     def gap(self) -> float:
-        """Return measured minus published, in points."""
-        return 100 * (self.estimate.mean - self.published.value)
+        """Return measured minus published, in points if `in_points`."""
+        return (100 if self.in_points else 1) * (self.estimate.mean - self.published.value)
+
+    @property
+    def distance(self) -> str:
+        """Return the size of the gap as text."""
+        return f"{abs(self.gap):.1f} points" if self.in_points else f"{abs(self.gap):.{self.digits}f}"
 
     @property
     def verdict(self) -> str:
-        """Return 'within tolerance' (in our interval, or within one point), or the distance."""
-        reach = max(TOLERANCE, 100 * (self.estimate.ci95_half_width or 0.0))
-        side = "above" if self.gap >= 0 else "below"
-        return "within tolerance" if abs(self.gap) <= reach else f"{side} by {abs(self.gap):.1f} points"
+        """Return 'within tolerance' (in our interval, or within TOLERANCE), or the distance."""
+        reach = TOLERANCE * (1.0 if self.in_points else abs(self.published.value))
+        is_within = abs(self.estimate.mean - self.published.value) <= max(reach, self.estimate.ci95_half_width or 0.0)
+        return "within tolerance" if is_within else f"{'above' if self.gap >= 0 else 'below'} by {self.distance}"
 
     def __str__(self) -> str:
         """Format both numbers, the gap and the differences in one line."""
-        interval = "" if self.estimate.ci95_half_width is None else f" ±{self.estimate.ci95_half_width:.3f}"
         side = "above" if self.gap >= 0 else "below"
         changes = "; ".join(self.differences) or "nothing else differs"
         return (
             f"{self.published.method} on {self.published.dataset}, {self.published.protocol} {self.published.metric}: "
-            f"{self.estimate.mean:.3f}{interval}, {abs(self.gap):.1f} points {side} the published {self.published.value:.3f} "
-            f"({self.reference.name}). Differs: {changes}"
+            f"{format_estimate(self.estimate, self.digits)}, {self.distance} {side} the published "
+            f"{self.published.value:.{self.digits}f} ({self.reference.name}). Differs: {changes}"
         )
 
 
@@ -77,8 +88,11 @@ def compare_published(
                 if found is not None:
                     recipe = recipes.get((published.method, reference.recipe), {})
                     changed = tuple(_differences(row.record, {**recipe, **reference.settings}))
-                    yield PublishedComparison(record=row.record, reference=reference, published=published, estimate=found,
-                                  differences=(*changed, *reference.differences))  # fmt: skip
+                    yield PublishedComparison(
+                        record=row.record, reference=reference, published=published, estimate=found,
+                        differences=(*changed, *reference.differences), digits=metrics.find(published.metric).digits,
+                        in_points=is_share(published.metric, metrics),
+                    )  # fmt: skip
 
 
 def _differences(record: Record, wanted: Mapping[str, Any]) -> Iterator[str]:
