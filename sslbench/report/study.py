@@ -22,12 +22,16 @@ from sslbench.api.files import write_atomically
 from sslbench.api.suggestions import did_you_mean
 from sslbench.catalog.metrics import MetricTable
 from sslbench.report.class_effects import class_effect_report
+from sslbench.report.comparison_tables import make_comparison_table
 from sslbench.report.coverage import describe_coverage
+from sslbench.report.figures.comparison_figures import draw_comparison
 from sslbench.report.figures.study_figures import draw_figure
 from sslbench.report.tables import EffectReport, Frames, build_frames, make_table, save_table
 from sslbench.results.frames import Results
 from sslbench.results.varied import VariedTable
-from sslbench.study.definition import Expected, FigureSettings, Study, TableSettings
+from sslbench.study.definition import Expected, Study
+from sslbench.study.output_problems import comparison_problems, training_problems
+from sslbench.study.output_settings import FigureSettings, TableSettings
 from sslbench.study.published import read_published
 
 
@@ -54,13 +58,12 @@ def find_unknown_names(study: Study, varied: Collection[str]) -> list[str]:
     axes = [axis.name for axis in study.axes]
     known = (*SCORE_FACTS, *varied, *axes, *study.dropped)
     own = {"classes": "class", "pools": "member", "labels": "fold"}
+    tables = [table for table in study.tables if table.source != "training"]
+    figures = [figure for figure in study.figures if figure.source != "training"]
     used: list[tuple[str, str, Sequence[str]]] = [
-        (f"tables[{t.name}]", own.get(t.source, ""), (*t.rows, *t.columns, *t.where, t.aggregate_over))
-        for t in study.tables
+        (f"tables[{t.name}]", own.get(t.source, ""), (*t.rows, *t.columns, *t.where, t.aggregate_over)) for t in tables
     ]
-    used += [
-        (f"figures[{f.name}]", own.get(f.source, ""), (f.x, f.y, f.hue, f.panels, *f.where)) for f in study.figures
-    ]
+    used += [(f"figures[{f.name}]", own.get(f.source, ""), (f.x, f.y, f.hue, f.panels, *f.where)) for f in figures]
     used += [(f"expect[{place}]", "", tuple(e.where)) for place, e in enumerate(study.expect)]
     used += [(f"hypotheses[{d.claim}]", "", d.names) for d in study.hypotheses]
     problems = [
@@ -69,10 +72,11 @@ def find_unknown_names(study: Study, varied: Collection[str]) -> list[str]:
         for name in names
         if name not in (*known, extra, "")
     ]
+    problems += [*training_problems(study), *comparison_problems(study, varied)]
     for f in study.figures:
         if f.kind == "shown":
             problems += [] if f.file else [f"figures[{f.name}].file: missing. Name the figure of a run to copy"]
-        elif not f.x:
+        elif not f.x and f.kind != "wins" and f.source != "training":
             problems.append(f"figures[{f.name}].x: missing. Name an axis or a fact")
         if f.kind == "heat" and not f.y:
             problems.append(f"figures[{f.name}].y: a heat map requires it")
@@ -111,7 +115,12 @@ def make_report(
     dropped = [name for name in study.dropped if name not in frames.varied]
     tables = []
     for settings in study.tables or (default_table(study, frames.scores, metrics),):
-        table = make_table(frames, _without_dropped(settings, dropped), axes, folder / "tables")
+        make = make_table if settings.kind == "values" else make_comparison_table
+        try:
+            table = make(frames, _without_dropped(settings, dropped), axes, folder / "tables")
+        except ValueError as error:
+            missing.append(f"table {settings.name}: {error}")
+            continue
         if table is None:
             missing.append(f"table {settings.name}: no matching run is done")
         else:
@@ -151,9 +160,13 @@ def _draw_figures(
         try:
             if figure.kind == "shown":
                 copy_run_figure(runs, figure, folder, frames.varied)
+                continue
+            shown = _without_dropped(figure, dropped)
+            if figure.kind in ("box", "wins"):
+                draw_comparison(frames, shown, [axis.name for axis in study.axes], folder / "figures")
             else:
-                shown = _without_dropped(figure, dropped)
-                draw_figure(getattr(frames, figure.source), shown, folder / "figures", frames.varied)
+                frame = frames.training() if figure.source == "training" else getattr(frames, figure.source)
+                draw_figure(frame, shown, folder / "figures", frames.varied)
         except (ValueError, KeyError) as error:
             undrawn[figure.name] = f"figure {figure.name}: {error}"
     return undrawn
@@ -164,7 +177,7 @@ def _without_dropped(settings: Any, dropped: Sequence[str]) -> Any:
     changed: dict[str, Any] = {}
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
-        if field.name in ("x", "y", "hue", "panels") and value in dropped:
+        if field.name in ("x", "y", "hue", "panels", "axis") and value in dropped:
             changed[field.name] = ""
         elif isinstance(value, tuple):
             changed[field.name] = tuple(name for name in value if name not in dropped)

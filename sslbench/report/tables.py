@@ -5,16 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from sslbench.analysis.statistics.accuracy import Accuracy, KnownVariance, known_variances
 from sslbench.analysis.tables.cost_tables import mean_costs, most_confused
-from sslbench.analysis.tables.estimates import deviations, estimates, paired_difference
-from sslbench.analysis.tables.published_columns import add_published, format_count, format_score, to_dicts
+from sslbench.analysis.tables.estimates import deviations, estimates, extremes, paired_difference
+from sslbench.analysis.tables.published_columns import (
+    add_published,
+    format_count,
+    format_published,
+    format_score,
+    is_share,
+    to_dicts,
+)
 from sslbench.analysis.tables.selection import expand_labels, select, separate_settings
 from sslbench.analysis.tables.study_frames import Points, add_labels, classes_frame, disambiguate, study_frame
-from sslbench.analysis.tables.text_tables import TextTable, add_unmeasured, cross_table, format_mean, frame_table, label
+from sslbench.analysis.tables.text_tables import (
+    TextTable,
+    add_unmeasured,
+    cross_table,
+    frame_table,
+    label,
+)
+from sslbench.analysis.tables.training_curves import last_and_best
 from sslbench.api.files import write_atomically
 from sslbench.catalog.metrics import MetricTable
 from sslbench.data.label_subsets import TASK_SETTINGS
@@ -23,7 +38,7 @@ from sslbench.results.frames import SIZE_COLUMNS, Results
 from sslbench.results.marks import with_marks
 from sslbench.results.record import COSTS
 from sslbench.results.varied import VariedTable
-from sslbench.study.definition import TableSettings
+from sslbench.study.output_settings import DEFAULT_COLUMNS, TableSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +61,7 @@ class Frames:
     pools: pd.DataFrame
     costs: pd.DataFrame
     confusions: Callable[[], pd.DataFrame]
+    training: Callable[[], pd.DataFrame]
     absent: pd.DataFrame
     published: pd.DataFrame | None
     scale: str
@@ -82,6 +98,7 @@ def build_frames(
         pools=named(results.pools),
         costs=named(done(results.costs)),
         confusions=lambda: study_frame(done(results.confusions), points, varied),
+        training=lambda: named(done(results.training)),
         absent=named(runs[runs["status"] != "done"] if len(runs) else runs),
         published=published,
         scale=scale,
@@ -102,11 +119,14 @@ def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], fol
         return _count_table(frames, settings, rows, folder)
     if settings.source in ("costs", "confusions"):
         return _cost_or_confusion_table(frames, settings, rows, folder)
-    frame: pd.DataFrame = getattr(frames, settings.source)
-    varied, by = frames.varied, [*dict.fromkeys((*rows, *settings.columns))]
+    is_training, columns = settings.source == "training", settings.columns
+    frame: pd.DataFrame = last_and_best(frames.training()) if is_training else getattr(frames, settings.source)
+    if is_training and columns == DEFAULT_COLUMNS:
+        columns = ("term", "epoch")
+    varied, by = frames.varied, [*dict.fromkeys((*rows, *columns))]
     chosen = select(frame, settings.where, by, varied) if len(frame) else frame
     rows = (*rows, *separate_settings(chosen, by, varied))
-    by = [*dict.fromkeys((*rows, *settings.columns))]
+    by = [*dict.fromkeys((*rows, *columns))]
     if settings.against and len(chosen):
         chosen = paired_difference(chosen, settings.against, axes, varied)
     if chosen.empty:
@@ -117,19 +137,26 @@ def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], fol
     else:
         found = estimates(runs, by, frames.variances)
     note = "; ".join([_note(settings, found), *_list_shown_facts(chosen, {*by, *settings.where}, varied)])
+    if settings.extremes:
+        found = found.merge(extremes(runs, by, settings.aggregate_over), on=by, how="left")
     wanted = settings.where.get("metric", "")
     metric = wanted if isinstance(wanted, str) else ""
     if frames.published is not None and not settings.against:
         fixed = {name: value for name, value in settings.where.items() if not isinstance(value, (list, tuple))}
         found = add_published(found, {**fixed, "scale": frames.scale}, frames.published, varied)
-        found["cell"] = [
-            format_score(row, frames.metrics.digits(row.get("metric", metric), row["mean"])) for row in to_dicts(found)
-        ]
+    found = found.assign(cell=[_format_cell(row, row.get("metric", metric), frames.metrics) for row in to_dicts(found)])
     condition = {name: wanted for name, wanted in settings.where.items() if name in frames.absent}
     marked = add_marks(found, runs, by, varied)
-    table = cross_table(marked, rows, settings.columns, frames.metrics, varied, metric)
+    table = cross_table(marked, rows, columns, frames.metrics, varied, metric)
     shown = add_unmeasured(table, select(frames.absent, condition, varied.limited, varied))
     return _write_table(settings, found.drop(columns="cell", errors="ignore"), shown, note, folder)
+
+
+def _format_cell(row: Mapping[str, Any], metric: str, metrics: MetricTable) -> str:
+    """Format the mean and error of a cell, its published number and its extremes, if there are any."""
+    digits = metrics.digits(metric, row["mean"])
+    text = format_score(row, digits, in_points=is_share(metric, metrics))
+    return f"{text} ({row['min']:.{digits}f} to {row['max']:.{digits}f})" if "min" in row else text
 
 
 def add_marks(found: pd.DataFrame, runs: pd.DataFrame, by: Sequence[str], varied: VariedTable) -> pd.DataFrame:
@@ -148,13 +175,19 @@ def add_marks(found: pd.DataFrame, runs: pd.DataFrame, by: Sequence[str], varied
 def _note(settings: TableSettings, found: pd.DataFrame) -> str:
     counts, over = ", ".join(map(str, sorted(found["n"].unique()))), " or ".join(sorted(found["unit"].unique()))
     less = f"less {settings.against}'s, paired by seed: " if settings.against else ""
+    more = (
+        f" (minimum to maximum over {settings.aggregate_over or 'seeds, folds and draws'})" if settings.extremes else ""
+    )
+    if settings.source == "training":
+        more += "; means over an epoch; best: the epoch with the lowest validation loss, or the lowest loss without one"
     if settings.aggregate_over or settings.spread == "deviation":
-        return f"{less}mean ± standard deviation over {over} (n - 1; deviation_n in the CSV divides by n), n = {counts}"
+        means = f"mean ± standard deviation over {over} (n - 1; deviation_n in the CSV divides by n), n = {counts}"
+        return f"{less}{means}{more}"
     samples = sorted({int(count) for count in found["test_samples"] if count})
     tested = f" ({_span(samples[0], samples[-1], ',')} test samples)" if samples else ""
     if found["ci95_half_width"].isna().all():
-        return f"{less}one seed, so no interval"
-    return f"{less}mean ± half-width of the 95 % interval over {over}{tested}, n = {counts}"
+        return f"{less}one seed, so no interval{more}"
+    return f"{less}mean ± half-width of the 95 % interval over {over}{tested}, n = {counts}{more}"
 
 
 def _list_shown_facts(chosen: pd.DataFrame, named: Collection[str], varied: VariedTable) -> list[str]:
@@ -170,10 +203,11 @@ def _published_table(frames: Frames, settings: TableSettings, rows: Sequence[str
     found = _rows_where(frames.published, settings, frames.varied)
     if found.empty:
         return None
+    metrics = frames.metrics
     cells = [
         "lost"
         if row["lost"]
-        else format_mean(row["value"], row["spread"], frames.metrics.digits(row["metric"], row["value"]))
+        else format_published(row, metrics.digits(row["metric"]) if metrics.is_known(row["metric"]) else row["digits"])
         for row in to_dicts(found)
     ]
     by = [*dict.fromkeys((*rows, *settings.columns))]

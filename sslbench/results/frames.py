@@ -37,6 +37,7 @@ SIZE_COLUMNS = ("samples", "classes", "min", "max", "groups")
 HELD_OUT_COLUMNS = ("validation_samples", "test_samples")
 MISSING_COLUMNS = ("fold", "lacks", "class", "samples")
 DATA_COLUMNS = ("dataset", "fingerprint")
+TERM_COLUMNS = ("seed", "fold", "epoch", "term", "value")
 PAIR_COLUMNS = (
     *DATA_COLUMNS,
     "protocol",
@@ -131,9 +132,7 @@ class Results:
     def costs(self) -> pd.DataFrame:
         """Return one row per training and evaluated dataset: its length and cost."""
         rows = []
-        holders = (
-            {} if self.repeat_shared else find_holders(self.records, lambda record: _training_marks(record).values())
-        )
+        holders = self._training_holders()
         for record in self.records:
             marks = _training_marks(record)
             for training in _trainings(record):
@@ -142,6 +141,29 @@ class Results:
                     if holders.get(mark, record.run) == record.run:
                         rows.append({**_head(record), **_data(record, data["part"]), **training})
         return pd.DataFrame(rows, columns=[*RUN_COLUMNS, *DATA_COLUMNS, "seed", "fold", *COSTS])
+
+    @property
+    def training(self) -> pd.DataFrame:
+        """Return one row per training, epoch and term of the loss: its mean over the epoch.
+
+        `dataset` is the pretraining data.
+        """
+        rows, holders = [], self._training_holders()
+        for record in self.records:
+            marks = _training_marks(record)
+            learned = [
+                " + ".join(data.get(name, "") for data in record.pretrained_on) for name in ("part", "fingerprint")
+            ]
+            for one in record.training:
+                own = (marks.get((one["seed"], one["fold"], data["part"])) for data in record.evaluated_on)
+                if holders.get(next(own, None), record.run) == record.run:
+                    data = dict(zip(DATA_COLUMNS, learned, strict=True))
+                    head = {**_head(record), **data, "seed": one["seed"], "fold": one["fold"]}
+                    for epoch, terms in enumerate(one.get("history", ()), 1):
+                        rows += [
+                            {**head, "epoch": epoch, "term": term, "value": value} for term, value in terms.items()
+                        ]
+        return pd.DataFrame(rows, columns=[*RUN_COLUMNS, *DATA_COLUMNS, *TERM_COLUMNS])
 
     @property
     def confusions(self) -> pd.DataFrame:
@@ -160,6 +182,12 @@ class Results:
                 if holders.get(mark, record.run) == record.run:
                     rows += [{**head, **pair} for pair in _pairs(one, record)]
         return pd.DataFrame(rows, columns=[*RUN_COLUMNS, *PAIR_COLUMNS])
+
+    def _training_holders(self) -> dict[Mark, str]:
+        """Map the marks of shared trainings to the run that shows them."""
+        if self.repeat_shared:
+            return {}
+        return find_holders(self.records, lambda record: _training_marks(record).values())
 
     def _size_rows(self, rows_of: Callable[[Any], Sequence[Mapping[str, Any]]], columns: Sequence[str]) -> pd.DataFrame:
         rows = []

@@ -29,7 +29,7 @@ from sslbench.analysis.tables.hypotheses import Hypothesis, Place
 from sslbench.analysis.tables.selection import SCORE_FACTS
 from sslbench.analysis.tables.study_frames import CLASS_METRICS
 from sslbench.api.errors import RequestError
-from sslbench.api.ranges import AnyFloat, NonNegativeFloat, PositiveInt
+from sslbench.api.ranges import AnyFloat, NonNegativeFloat
 from sslbench.api.settings import setting, setting_from
 from sslbench.api.specs import Setting
 from sslbench.api.suggestions import did_you_mean
@@ -38,69 +38,13 @@ from sslbench.catalog.facts import Catalog
 from sslbench.catalog.suites import list_study_files
 from sslbench.config.request_schema import COMPONENTS
 from sslbench.convert import convert
+from sslbench.study.output_settings import FigureSettings, TableSettings
 from sslbench.yaml_values import parse_numbers, read_yaml
 
 RANGE = frozenset({"from", "to", "step"})
 DATASET = "dataset"
 TARGET_UNITS = tuple(kind.unit for kind in KINDS.values() if kind.each)
 """What class effects compare by the kind of target: class, label or number."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableSettings:
-    """Settings of one table of a study."""
-
-    name: str = setting("scores", "File name of the table.")
-    title: str = setting("", "Title in the report ('': the name).")
-    source: Literal["scores", "classes", "samples", "labels", "pools", "costs", "confusions", "published"] = setting(
-        "scores",
-        "Numbers to show: scores, scores of classes, sample counts, label counts, kept images of pools, training costs, "
-        "confusions, or published numbers.",
-        old_names=("of",),
-    )
-    spread: Literal["interval", "deviation"] = setting(
-        "interval", "Value after ±: half of the 95 % interval, or the standard deviation over folds and seeds."
-    )
-    aggregate_over: str = setting(
-        "", "Axis over whose values mean and standard deviation are taken ('': none).", old_names=("over",)
-    )
-    rows: tuple[str, ...] = setting((), "Facts of scores or axes of the study that form the rows.")
-    columns: tuple[str, ...] = setting(
-        ("protocol", "metric"), "Facts of scores or axes of the study that form columns."
-    )
-    where: Place = setting_from(dict, "Facts or axes and the values to keep, such as {protocol: knn}.")
-    against: str = setting("", "Method to subtract from every other method, paired by seed ('': none).")
-    limit: PositiveInt = setting(
-        10, "Maximum number of confusions in the table, most frequent first.", old_names=("most",)
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FigureSettings:
-    """Settings of one figure of a study."""
-
-    name: str = setting("scores", "File name of the figure.")
-    title: str = setting("", "Title in the report ('': the name).")
-    kind: Literal["line", "bar", "dots", "heat", "shown"] = setting(
-        "line", "Kind of plot; 'shown' includes an image file of a run."
-    )
-    source: Literal["scores", "classes"] = setting(
-        "scores", "Numbers to draw; for classes the metrics are recall, precision and f1.", old_names=("of",)
-    )
-    chance: str = setting("", "Metric whose mean is a dashed line in each panel, such as a chance level ('': none).")
-    spread: Literal["interval", "deviation"] = setting(
-        "interval", "Length of error bars: 95 % interval over seeds, or standard deviation over folds, seeds and draws."
-    )
-    log: bool = setting(False, "Use a logarithmic x axis.")
-    band: bool = setting(False, "Draw a band around lines in place of error bars.")
-    file: str = setting(
-        "", "For kind=shown: name or pattern of the image file, in the figures of the first run of `where`."
-    )
-    x: str = setting("", "Fact or axis on the x axis.")
-    y: str = setting("", "Fact or axis on the y axis of a heat map.")
-    hue: str = setting("", "Fact or axis that selects the color ('': one color).")
-    panels: str = setting("", "Fact or axis with one panel per value ('': one panel).")
-    where: Place = setting_from(dict, "Facts or axes and the values to keep, such as {protocol: knn}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -182,9 +183,8 @@ def test_python_of_a_page_runs(page, workspace):
 
 
 def test_the_study_of_the_page_can_be_planned(workspace):
-    blocks = fenced((ROOT / "docs/studies.md").read_text(), "yaml")
-    assert len(blocks) == 1
-    (workspace / "mine.yaml").write_text(blocks[0])
+    study, outputs = map(yaml.safe_load, fenced((ROOT / "docs/studies.md").read_text(), "yaml"))
+    (workspace / "mine.yaml").write_text(yaml.safe_dump({**study, **outputs}))
     shell("sslbench study run ./mine.yaml --plan", workspace)
 
 

@@ -29,10 +29,18 @@ STUDY = {
     "summary": "how neighbors vote",
     "base": {**BASE, "seeds": [0, 1]},
     "axes": {"method.mask": [0.5, 0.75], "protocol_settings.knn.vote": ["exponential", "inverse"]},
-    "tables": [{"name": "accuracy", "rows": ["method.mask", "protocol_settings.knn.vote"], "where": {"metric": "micro_accuracy"}}],
+    "tables": [
+        {"name": "accuracy", "rows": ["method.mask", "protocol_settings.knn.vote"], "where": {"metric": "micro_accuracy"}},
+        {"name": "wins", "kind": "wins", "axis": "method.mask", "where": {"metric": "micro_accuracy"}},
+        {"name": "gains", "kind": "relative", "axis": "method.mask", "reference": 0.5, "where": {"metric": "micro_accuracy"}},
+        {"name": "losses", "source": "training", "rows": ["method.mask"]},
+    ],
     "figures": [
         {"name": "mask", "x": "method.mask", "hue": "protocol_settings.knn.vote", "where": {"metric": "macro_accuracy", "protocol": "knn"}},
         {"name": "bars", "kind": "bar", "x": "protocol", "panels": "method.mask", "where": {"metric": "micro_accuracy"}},
+        {"name": "losses", "source": "training", "hue": "method.mask"},
+        {"name": "wins", "kind": "wins", "axis": "method.mask", "where": {"metric": "micro_accuracy"}},
+        {"name": "gains", "kind": "box", "x": "method.mask", "reference": 0.5, "where": {"metric": "micro_accuracy"}},
         {"name": "map", "kind": "heat", "x": "method.mask", "y": "protocol_settings.knn.vote", "where": {"metric": "micro_accuracy", "protocol": "knn"}},
     ],
     "scales": {
@@ -205,6 +213,16 @@ def test_the_report_has_tables_figures_and_a_page(finished):
         assert (report / f"figures/{name}.png").stat().st_size > 5000
         assert (report / f"figures/{name}.svg").read_text().startswith("<?xml")
         assert len(pd.read_csv(report / f"figures/{name}.csv")) >= 8
+    losses = pd.read_csv(report / "tables/losses.csv").set_index(["method.mask", "term", "epoch"])["mean"]
+    history = [one["history"][-1]["loss"] for one in record["training"]]
+    assert losses[record["method"]["settings"]["mask"], "loss", "last"] == pytest.approx(np.mean(history))
+    means = table.pivot(index=["protocol", "protocol_settings.knn.vote"], columns="method.mask", values="mean")
+    wins = pd.read_csv(report / "tables/wins.csv").set_index("method.mask")
+    assert wins.loc[0.75, ["compared", "won"]].tolist() == [4, (means[0.75] > means[0.5]).sum()]
+    gains = pd.read_csv(report / "tables/gains.csv").set_index("method.mask")
+    assert gains.loc[0.75, "max"] == pytest.approx((100 * (means[0.75] / means[0.5] - 1)).max())
+    for name in ("losses", "wins", "gains"):
+        assert len(pd.read_csv(report / f"figures/{name}.csv"))
     page = (report / "index.html").read_text()
     assert "how neighbors vote" in page
     assert "figures/mask.svg" in page

@@ -18,7 +18,7 @@ from sslbench.analysis.statistics.rank_aggregation import aggregate_ranks, cliqu
 from sslbench.analysis.statistics.score_variance import variance_of_answers, variance_over_seeds
 from sslbench.analysis.statistics.shared_ranks import ComparedScores, difference, rank_rows
 from sslbench.analysis.statistics.variance_components import power, seeds_needed, split_variance
-from sslbench.analysis.statistics.win_matrix import gain_summary, relative_gain, welch_win_matrix, win_matrix
+from sslbench.analysis.statistics.win_matrix import gain_summary, relative_gain, win_matrix
 from sslbench.leaderboard.standings.entries import split_answer_variance, summarize
 from sslbench.leaderboard.submission.bundle import Answers, pack_bits
 
@@ -150,11 +150,11 @@ SEEDS = {
 
 
 def test_wins_are_strict_and_welch_counts_only_what_it_decides():
-    plain, welch = win_matrix(SEEDS), welch_win_matrix(SEEDS)
+    plain, welch = win_matrix(SEEDS), win_matrix(SEEDS, 0.05)
     assert (plain.loc["a", "b"], plain.loc["b", "a"]) == pytest.approx((1 / 3, 1 / 3))
     assert (welch.loc["a", "b"], welch.loc["b", "a"]) == pytest.approx((1 / 2, 1 / 2))
     assert np.isnan(plain.loc["a", "a"])
-    assert np.isnan(welch_win_matrix({k: v for k, v in SEEDS.items() if k[1] == "y"}).loc["a", "b"])
+    assert np.isnan(win_matrix({k: v for k, v in SEEDS.items() if k[1] == "y"}, 0.05).loc["a", "b"])
 
 
 @given(st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=2, max_size=4))

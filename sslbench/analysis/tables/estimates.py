@@ -121,15 +121,22 @@ def deviations(frame: pd.DataFrame, by: Sequence[str], axis: str = "") -> pd.Dat
     return pd.DataFrame(rows, columns=[*by, "mean", "deviation", "deviation_n", "n", "unit"])
 
 
+def extremes(frame: pd.DataFrame, by: Sequence[str], axis: str = "") -> pd.DataFrame:
+    """Return one row per group: `min` and `max` over folds, seeds and draws, or over the values of an axis."""
+    units = [axis] if axis else [name for name in UNITS if name in frame]
+    values = frame.groupby([*by, *units], dropna=False, sort=False)["value"].mean().reset_index()
+    return values.groupby([*by], dropna=False, sort=False)["value"].agg(["min", "max"]).reset_index()
+
+
 def unit_values(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Return one value per seed, fold, draw and group."""
     units = [name for name in UNITS if name in frame]
-    return frame.groupby([*by, *units], dropna=False, sort=False)["value"].mean().reset_index()
+    return frame.groupby([*dict.fromkeys((*by, *units))], dropna=False, sort=False)["value"].mean().reset_index()
 
 
 def seed_values(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Return one value per seed and group: folds, probe seeds and draws are averaged within a seed."""
-    return frame.groupby([*by, "seed"], dropna=False, sort=False)["value"].mean().reset_index()
+    return frame.groupby([*dict.fromkeys((*by, "seed"))], dropna=False, sort=False)["value"].mean().reset_index()
 
 
 def paired_difference(frame: pd.DataFrame, method: str, axes: Sequence[str], varied: VariedTable) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pandas as pd
 from sslbench.analysis.statistics.protocol_agreement import Flip, correlations, find_flips
 from sslbench.analysis.statistics.rank_aggregation import RankAggregate, aggregate_ranks
 from sslbench.analysis.statistics.variance_components import seeds_needed
-from sslbench.analysis.statistics.win_matrix import gain_summary, welch_win_matrix, win_matrix
+from sslbench.analysis.statistics.win_matrix import gain_summary, win_matrix
 from sslbench.leaderboard.standings.board import Board, make_board, make_field
 from sslbench.leaderboard.standings.columns import SuiteMetrics
 from sslbench.leaderboard.standings.disk_list import DiskList
@@ -23,6 +23,7 @@ from sslbench.leaderboard.submission.versions import InstalledProtocol, version_
 
 MAX_COMPARED = 200
 """Maximum number of entries that are compared in pairs and drawn in a figure."""
+WELCH_LEVEL = 0.05
 CAUSES = ("pretraining", "subset", "probe", "rest")
 RankedResults = Mapping[Place, Sequence[EntryResult]]
 """Ranked results by board, the best first."""
@@ -87,7 +88,7 @@ def compare_boards(boards: Sequence[Board], metrics: SuiteMetrics) -> AcrossBoar
     merits = {key: [min(signs) * value for value in own] for key, own in values.items()}
     agreement, flipped = _disagreement(ranked)
     return AcrossBoards(
-        orders=_orders(ranked, metrics), wins=win_matrix(merits), welch=welch_win_matrix(merits),
+        orders=_orders(ranked, metrics), wins=win_matrix(merits), welch=win_matrix(merits, WELCH_LEVEL),
         gains=_gains(predicting, {key: float(np.mean(own)) for key, own in values.items()}),
         agreement=agreement, flips=flipped, spread=_spread(predicting),
     )  # fmt: skip

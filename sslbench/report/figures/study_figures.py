@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from sslbench.analysis.tables.study_frames import disambiguate
 from sslbench.analysis.tables.text_tables import as_int
 from sslbench.report.figures.style import pyplot, save_figure
 from sslbench.results.varied import VariedTable
-from sslbench.study.definition import FigureSettings
+from sslbench.study.output_settings import FigureSettings
 
 SIZE, HORIZONTAL_WIDTH, ROW_HEIGHT = 3.6, 4.7, 0.26
 MAX_TICKS, MAX_PANELS_PER_ROW = 8, 4
 """Maximum of ticks on a logarithmic axis, and of panels in a row."""
+MAX_MARKERS = 30
+"""Maximum of markers of a line, before they hide it."""
 MAX_VERTICAL_BARS, MAX_LABEL_LETTERS = 6, 40
 """Maximum of vertical bars, and of letters in their names, before the names overlap."""
 
@@ -32,6 +35,9 @@ def draw_figure(frame: pd.DataFrame, figure: FigureSettings, folder: Path, varie
     """
     import seaborn as sns
 
+    is_training = figure.source == "training"
+    if is_training:
+        figure = replace(figure, x="epoch", panels=figure.panels or "term")
     if not figure.x or (figure.kind == "heat" and not figure.y):
         raise ValueError("its axis is not defined in this scale")
     if frame.empty:
@@ -52,19 +58,22 @@ def draw_figure(frame: pd.DataFrame, figure: FigureSettings, folder: Path, varie
         raise ValueError("no matching run is done")
     for name in (name for name in (figure.hue, figure.panels) if name):
         values[name] = [varied.unset(name, value) if pd.isna(value) else as_int(value) for value in values[name]]
-    metrics = sorted(chosen["metric"].unique())
+    metrics = ["mean over the epoch"] if is_training else sorted(chosen["metric"].unique())
     pyplot()
     sns.set_theme(context="paper", style="whitegrid")
     grid = _heat(values, figure) if figure.kind == "heat" else _curves(values, figure)
     grid.set_titles("{col_name}")
     value = ", ".join(metrics) + (f" (dashed: {figure.chance})" if figure.chance else "")
     labels = (figure.x, figure.y or value.replace("_", " "))
-    grid.set_axis_labels(*(labels[::-1] if _is_horizontal(values, figure) else labels))
+    grid.set_axis_labels(*(labels[::-1] if is_horizontal(values, figure) else labels))
     if chances is not None and len(chances):
-        _draw_chance(grid, chances, figure, horizontal=_is_horizontal(values, figure))
-    if values["value"].between(0, 1).all():  # shares, whose intervals may reach outside 0 and 1
+        _draw_chance(grid, chances, figure, horizontal=is_horizontal(values, figure))
+    if not is_training and values["value"].between(0, 1).all():  # shares, whose intervals may reach outside 0 and 1
         for axes in grid.axes.flat if figure.kind != "heat" else ():
-            axes.set(**_limit_to_shares(axes, "xlim" if _is_horizontal(values, figure) else "ylim"))
+            axes.set(**_limit_to_shares(axes, "xlim" if is_horizontal(values, figure) else "ylim"))
+    if is_training:
+        for axes in grid.axes.flat:
+            axes.xaxis.get_major_locator().set_params(integer=True)
     if figure.log and pd.api.types.is_numeric_dtype(values[figure.x]):
         grid.set(xscale="log")
         _set_ticks(grid, sorted(values[figure.x].unique()))
@@ -128,7 +137,7 @@ def _curves(values: pd.DataFrame, figure: FigureSettings) -> Any:
         "y": "value",
         "hue": figure.hue or None,
         "col": figure.panels or None,
-        "col_wrap": _panels_per_row(values, figure),
+        "col_wrap": count_panels_per_row(values, figure),
         "errorbar": one_deviation if figure.spread == "deviation" else interval_over_seeds,
         "height": SIZE,
         "aspect": 1.3,
@@ -136,8 +145,13 @@ def _curves(values: pd.DataFrame, figure: FigureSettings) -> Any:
     if figure.hue:
         shared["palette"] = sns.color_palette("colorblind", values[figure.hue].nunique())
     if figure.kind == "line":
-        return sns.relplot(kind="line", err_style="band" if figure.band else "bars", marker="o", **shared)
-    if _is_horizontal(values, figure):
+        is_curve = figure.source == "training"
+        shared |= {
+            "facet_kws": {"sharey": figure.panels != "term"},
+            "err_style": "band" if figure.band or is_curve else "bars",
+        }
+        return sns.relplot(kind="line", marker=None if values[figure.x].nunique() > MAX_MARKERS else "o", **shared)
+    if is_horizontal(values, figure):
         rows = values[figure.x].nunique()
         if figure.kind == "bar" and figure.hue:
             rows *= values[figure.hue].nunique()
@@ -150,15 +164,15 @@ def _curves(values: pd.DataFrame, figure: FigureSettings) -> Any:
     return sns.catplot(kind="point", linestyle="none", markersize=4, linewidth=1.2, **shared)
 
 
-def _panels_per_row(values: pd.DataFrame, figure: FigureSettings) -> int | None:
+def count_panels_per_row(values: pd.DataFrame, figure: FigureSettings) -> int | None:
     """Return the number of panels per row; None if all fit in one."""
     return MAX_PANELS_PER_ROW if figure.panels and values[figure.panels].nunique() > MAX_PANELS_PER_ROW else None
 
 
-def _is_horizontal(values: pd.DataFrame, figure: FigureSettings) -> bool:
-    """Return whether bars and dots are horizontal, because their names would overlap."""
+def is_horizontal(values: pd.DataFrame, figure: FigureSettings) -> bool:
+    """Return whether bars, dots and boxes are horizontal, because their names would overlap."""
     names = values[figure.x].astype(str).unique()
-    return figure.kind in ("bar", "dots") and (
+    return figure.kind in ("bar", "dots", "box") and (
         len(names) > MAX_VERTICAL_BARS or sum(map(len, names)) > MAX_LABEL_LETTERS
     )
 
@@ -177,7 +191,7 @@ def _heat(values: pd.DataFrame, figure: FigureSettings) -> Any:
         sns.heatmap(table, annot=True, fmt=".3f", vmin=low, vmax=high, cbar=False, cmap="viridis")
 
     grid = sns.FacetGrid(
-        values, col=figure.panels or None, col_wrap=_panels_per_row(values, figure), height=SIZE, aspect=1.3
+        values, col=figure.panels or None, col_wrap=count_panels_per_row(values, figure), height=SIZE, aspect=1.3
     )
     grid.map_dataframe(cells)
     return grid

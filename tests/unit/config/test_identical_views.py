@@ -32,7 +32,7 @@ from sslbench.report.console.narrow_tables import print_table
 from sslbench.report.console.terminal import results_table
 from sslbench.report.tables import build_frames, make_table
 from sslbench.results.marks import marks_of, with_marks
-from sslbench.study.definition import TableSettings
+from sslbench.study.output_settings import TableSettings
 from tests.conftest import ROOT
 
 CATALOG = discover(installed_entries())

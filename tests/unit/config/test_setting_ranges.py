@@ -17,7 +17,8 @@ from sslbench.config.settings import TrainSettings, ViewSettings
 from sslbench.convert import convert
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.splits import SplitSettings
-from sslbench.study.definition import Expected, TableSettings
+from sslbench.study.definition import Expected
+from sslbench.study.output_settings import TableSettings
 
 CATALOG = discover(installed_entries(), disabled=())
 KINDS = ("method", "backbone", "operation", "dataset", "protocol", "executor")

@@ -14,7 +14,7 @@ from sslbench.catalog.metrics import core_metrics
 from sslbench.data.label_lists import LabelList, divide_by_list, find_list_problems, read_label_lists
 from sslbench.data.splits import Division
 from sslbench.report.tables import build_frames, make_table
-from sslbench.study.definition import TableSettings
+from sslbench.study.output_settings import TableSettings
 from sslbench.testing.plans import divide_part, open_dataset, plan_run, stage_keys
 
 LABELS = np.array([0, 1, 2] * 10)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sslbench.report.figures.study_figures import draw_figure
-from sslbench.study.definition import FigureSettings
+from sslbench.study.output_settings import FigureSettings
 from tests.unit.analysis.test_draws import gallery_scores
 from tests.varied_settings import VARIED
 
