@@ -340,7 +340,11 @@ def test_weighted_augmentation_sets():
 def test_every_recipe_of_every_method_makes_a_plan(method, recipe):
     """On a dataset as its card announces it; a recipe without a backbone leaves that to the request."""
     request = {"method": {"name": method}, "data": {"name": "cifar10"}}
-    if CATALOG.find("method", method)[0].spec.modalities[0] == 2:
+    modalities, backbone = CATALOG.find("method", method)[0].spec.modalities[0], recipe.settings.get("backbone.name")
+    if backbone and CATALOG.find("backbone", backbone)[0].spec.layouts == {"vector"}:
+        request["data"] = {"name": "synthetic-crops/pairs"}
+        request["backbones"] = {name: {"name": backbone} for name in ("step-a", "step-b")[:modalities]}
+    elif modalities == 2:
         request["data"] = {"name": "cytosense"}
         request["backbones"] = {"image": {"name": "micro-cnn"}, "profile": {"name": "profile-cnn"}}
     elif "backbone.name" not in recipe.settings:

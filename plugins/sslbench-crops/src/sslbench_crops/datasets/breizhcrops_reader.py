@@ -147,7 +147,9 @@ class Parcels:
         series = (values[:, [COLUMNS.index(name) for name in self.bands]] / self.config.scale).astype(np.float32)
         if (wrong := np.argwhere(~np.isfinite(series))).size:
             date, band = wrong[0].tolist()
-            raise DataBroken(f"{parcel.path!r} has {series[date, band]} in band {self.bands[band]}, date {date}")
+            raise DataBroken(
+                f"{parcel.path!r} has {series[date, band]} in band {self.bands[band]}, date {date}. Leave it out"
+            )
         return {"series-a": series}
 
     def describe(self) -> DataDescription:
