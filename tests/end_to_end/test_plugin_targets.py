@@ -20,7 +20,10 @@ from sslbench.catalog.metrics import core_metrics
 from sslbench.leaderboard.submission.check import check_bundle
 from sslbench.leaderboard.submission.publication import machine_mark
 from sslbench.leaderboard.submission.suite import read_suite
+from sslbench.report.class_effects import class_effect_report
 from sslbench.results.answers import read_answers
+from sslbench.results.frames import Results
+from sslbench.study.definition import ClassEffectSettings, read_study
 from tests.board_fixtures import edit_json, rehash
 from tests.installed_plugin import install_plugin
 
@@ -331,6 +334,32 @@ def test_two_runs_are_compared_by_label_and_number(cli, board):
         table = answer.stdout[answer.stdout.index(title) :]
         assert all(re.search(rf"^ *{name} ", table, re.MULTILINE) for name in names), answer.stdout
         assert ("predicted correctly only by" in answer.stdout) == (dataset == "their-shapes")
+
+
+def test_numbers_are_compared_between_names(board, tmp_path):
+    """Of an error, less is better."""
+    folder, _ = board
+    (tmp_path / "arms.yaml").write_text("axes: {arm: {raw: {method: raw-features}, random: {method: random-init}}}")
+    records = load_results(folder / "runs").records
+    arms = {"raw-features": "raw", "random-init": "random"}
+    points = {one.run: [{"arm": arms[one.method["name"]]}] for one in records}
+    report = class_effect_report(
+        read_study(tmp_path / "arms.yaml", ""), Results(records=records, root=folder / "runs", repeat_shared=True), points,
+        ClassEffectSettings(axis="arm", protocol="knn", metric="mean_absolute_error"), core_metrics(), tmp_path,
+    )  # fmt: skip
+    found = pd.read_csv(report.folder / "differences.csv")
+    assert found["number"].tolist() == ["length", "count"]
+    for method, column in (("random-init", "mean_absolute_error"), ("raw-features", "reference_mean_absolute_error")):
+        (path,) = (folder / "runs").glob(f"{method}-*their-sizes*/vector_predictions.parquet")
+        stored = pd.read_parquet(path).query("protocol == 'knn'")
+        errors = np.abs(stacked(stored["predicted"]) - stacked(stored["label"]))
+        assert found[column].tolist() == pytest.approx(np.nanmean(errors, axis=0), rel=1e-6)
+    overall = pd.read_csv(report.folder / "overall.csv").iloc[0]
+    differs = found["p_holm"] < 0.05
+    assert differs.any(), found
+    assert (overall["better"], overall["worse"]) == (
+        (differs & (found["difference"] < 0)).sum(), (differs & (found["difference"] > 0)).sum()
+    )  # fmt: skip
 
 
 def test_leaderboard_pages_list_labels_and_numbers(cli, board):
