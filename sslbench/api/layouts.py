@@ -16,15 +16,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sslbench.api.citation import Described
 from sslbench.api.errors import ImplementationError, RequestError
 from sslbench.api.implementations import load_implementation
 from sslbench.api.suggestions import did_you_mean
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from sslbench.api.modality import Modality
@@ -137,6 +136,8 @@ class Layout:
 
     def find_sample_errors(self, value: NDArray[Any], modality: Modality) -> Iterator[str]:
         """Yield what a sample, as read, has that its modality does not declare: another shape or type of values."""
+        import numpy as np  # here, as commands that only list and help do without it
+
         shape = modality.shape
         if value.ndim != len(shape) or any(side not in (0, own) for side, own in zip(shape, value.shape, strict=True)):
             yield f"has shape {value.shape}, but the dataset declares {shape}"
@@ -151,6 +152,8 @@ class Layout:
         self, values: NDArray[Any], lengths: NDArray[np.int64] | None, modality: Modality
     ) -> NDArray[np.float64]:
         """Return stored values [B, *shape] as [positions, channels] in the natural range, without padded steps."""
+        import numpy as np  # here, as commands that only list and help do without it
+
         axis = self.spec.channel_axis + 1
         if lengths is None:
             flat = np.moveaxis(values, axis, -1).reshape(-1, values.shape[axis])
@@ -188,6 +191,8 @@ class Layout:
 
     def random(self, modality: Modality, rng: np.random.Generator) -> NDArray[Any]:
         """Return one sample of noise; sides that vary are 64."""
+        import numpy as np  # here, as commands that only list and help do without it
+
         shape, wanted = tuple(side or RANDOM_SIDE for side in modality.shape), np.dtype(modality.stored_dtype)
         if wanted.kind == "u":
             return rng.integers(0, DTYPES[wanted.name] + 1, shape, dtype=wanted)
@@ -212,6 +217,8 @@ def scale_to_range(
     8-bit values are kept. Others are scaled from `natural_range`, or without it from their smallest and largest value along
     `axes`, such as height and width.
     """
+    import numpy as np  # as above
+
     if values.dtype == np.uint8:
         return values
     natural = values.astype(np.float64) / (DTYPES[values.dtype.name] if values.dtype.kind == "u" else 1)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import builtins
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from sslbench.api.layouts import DTYPES, LAYOUTS, Layout, LayoutSpec, load_layout
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 COMPUTED_FACTS = ("size", "length")
 """Facts that preparation adds itself: the size of images of mixed size, and the length of ragged sequences."""
@@ -111,6 +111,8 @@ class Modality:
 
     def find_fact_errors(self, name: str, sample: Mapping[str, NDArray[Any]]) -> Iterator[str]:
         """Yield what is wrong with the announced facts of a sample, as read, of this modality called `name`."""
+        import numpy as np  # here, as commands that only list and help do without it
+
         for fact in self.announced_facts:
             key = f"{name}.{fact}"
             if key not in sample:

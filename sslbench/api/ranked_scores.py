@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Codes = NDArray[np.int64]
-Values = NDArray[np.float64]
+    Codes: TypeAlias = NDArray[np.int64]
+    Values: TypeAlias = NDArray[np.float64]
+
 TOP = 5
 """Best classes whose scores are stored where not all are."""
 MAX_NUMBERS, MAX_CLASSES = 10_000, 2 * TOP
@@ -68,11 +70,15 @@ class RankedScores:
         )
 
     def _at(self, codes: Codes) -> Values:
+        import numpy as np  # here, as commands that only list and help do without it
+
         found: Values = self.scores[np.arange(len(codes)), codes]
         return found
 
     def find_errors(self) -> Iterator[str]:
         """Yield one sentence per contradiction between ranks, scores and predicted classes."""
+        import numpy as np  # as above
+
         width = self.classes if self.best is None else self.best.shape[1] + 1
         if self.scores.shape != (len(self.labels), width) or (self.best is not None and not 1 < width <= self.classes):
             yield f"has scores of shape {list(self.scores.shape)} for {self.classes} classes"
@@ -101,6 +107,8 @@ class RankedScores:
 
 def rank_scores(labels: Codes, scores: NDArray[np.floating]) -> RankedScores:
     """Rank and round finite scores [n, C] of samples with known labels [n], in the form in which they are stored."""
+    import numpy as np  # as above
+
     rows, classes = np.arange(len(scores)), scores.shape[1]
     own = scores[rows, labels][:, None]
     ranks = 1 + ((scores > own) | ((scores == own) & (np.arange(classes) < labels[:, None]))).sum(1)
@@ -115,5 +123,7 @@ def rank_scores(labels: Codes, scores: NDArray[np.floating]) -> RankedScores:
 
 def round_to(values: NDArray[Any], kind: type[np.floating[Any]]) -> NDArray[Any]:
     """Round numbers to a type; those beyond its range become its largest."""
+    import numpy as np  # as above
+
     rounded: NDArray[Any] = np.clip(values, np.finfo(kind).min, np.finfo(kind).max).astype(kind)
     return rounded

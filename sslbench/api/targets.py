@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from sslbench.api.target_metrics import (
     r2,
     r2_by_value,
 )
+from sslbench.api.values import TargetName as TargetName
 
 if TYPE_CHECKING:
     from sslbench.api.values import Target
@@ -36,7 +37,6 @@ Codes: TypeAlias = NDArray[np.int64]
 Labels: TypeAlias = NDArray[Any]
 Mask: TypeAlias = NDArray[np.bool_]
 
-TargetName: TypeAlias = Literal["class", "labels", "value", "none"]
 UNKNOWN = -1
 """Class code, label and stratum of what is not known; an unknown value is NaN."""
 NOT_FINITE = -1e9

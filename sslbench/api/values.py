@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from sslbench.api.modality import Modality as Modality
 from sslbench.api.renamed import missing_name
-from sslbench.api.targets import TargetName as TargetName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     IntArray: TypeAlias = NDArray[np.int64]
 
 Scalar: TypeAlias = str | int | float | bool | None
+TargetName: TypeAlias = Literal["class", "labels", "value", "none"]
 View: TypeAlias = "Mapping[str, Tensor]"
 """One view of a batch: modality -> [B, *shape] in its natural range; 'image.size' [B, 2] is a fact about 'image'.
 

@@ -52,7 +52,7 @@ def show(
     strict: Strict = False,
 ) -> None:
     """Print the description of a component, or every setting of a section with type, default, allowed values and help."""
-    from sslbench.report.console.listing import show_lines, show_settings
+    from sslbench.report.console.component_description import show_lines, show_settings
     from sslbench.report.console.settings_help import reference_page
 
     singular = KINDS.get(kind, kind)

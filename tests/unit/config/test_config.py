@@ -22,7 +22,7 @@ from sslbench.config.request import read_request, with_recipe
 from sslbench.convert import convert, to_plain
 from sslbench.data.key_form import to_key_form
 from sslbench.environment import places
-from sslbench.report.console.listing import show_lines
+from sslbench.report.console.component_description import show_lines
 from sslbench.study.measure import shrink_plan
 
 CATALOG = discover(installed_entries())
@@ -239,7 +239,7 @@ def test_all_problems_at_once():
         (["splits.group_gap=60"], "splits.group_gap=60: has no effect without splits.groups. Set it to a column"),
         (
             ["splits.label_fractions=[0.1,0.1]"],
-            "splits.label_fractions=[0.1,0.1]: must be a list of at least 1 value, all different",
+            "splits.label_fractions=[0.1,0.1]: must be a list of any number of values, all different",
         ),
         (["splits.label_fractions=[2.0]"], "splits.label_fractions=[2.0]: 2.0 must be above 0, at most 1"),
         (["splits.groups=id", "splits.group_gap=-1"], "splits.group_gap=-1: must be 0 or more"),
