@@ -4,12 +4,14 @@
     before any operation. It exceeds [0, 1] where a view has a border.
 'NAME.flip' [B] int64: 0, or the sum of LEFT_RIGHT and TOP_BOTTOM, for a view that is mirrored.
 
-Views of images have both facts when a method receives them, unless an operation of the augmentation moves pixels to places
+Views of images have both facts when a loss receives them, unless an operation of the augmentation moves pixels to places
 that these facts cannot describe, such as a rotation. An operation that moves pixels adds `crop_facts` or `flip_facts` to its
 result, and its spec states `places="updated"`; with `places="unknown"` the harness removes the facts.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -43,11 +45,10 @@ def crop_facts(view: View, name: str, boxes: Tensor) -> dict[str, Tensor]:
     if f"{name}.box" not in view:
         return {}
     height, width = view[name].shape[2:]
-    top, left, rows, columns = boxes.to(torch.float32).unbind(1)
-    extent = torch.stack([rows / height, columns / width], dim=1)
-    corner = _unflip(torch.stack([top / height, left / width], dim=1), extent, view[f"{name}.flip"])
-    before = view[f"{name}.box"]
-    return {f"{name}.box": torch.cat([before[:, :2] + corner * before[:, 2:], extent * before[:, 2:]], dim=1)}
+    corner, extent = (boxes / _constant((height, width, height, width), boxes.device)).float().split(2, dim=1)
+    corner = _unflip(corner, extent, view[f"{name}.flip"])
+    start, size = view[f"{name}.box"].split(2, dim=1)
+    return {f"{name}.box": torch.cat([torch.addcmul(start, corner, size), extent * size], dim=1)}
 
 
 def flip_facts(view: View, name: str, axis: int) -> dict[str, Tensor]:
@@ -83,5 +84,11 @@ def cell_centers(rows: int, columns: int) -> Tensor:
 
 def _unflip(corner: Tensor, extent: Tensor | float, flip: Tensor) -> Tensor:
     """Return the corners (y, x) [..., 2] of boxes of mirrored images as corners in the images themselves, in fractions."""
-    is_mirrored = torch.stack([(flip & TOP_BOTTOM) > 0, (flip & LEFT_RIGHT) > 0], dim=-1)
+    is_mirrored = (flip.unsqueeze(-1) & _constant((TOP_BOTTOM, LEFT_RIGHT), flip.device)) > 0
     return torch.where(is_mirrored, 1 - corner - extent, corner)
+
+
+@lru_cache
+def _constant(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+    """Return numbers on a device, copied there once."""
+    return torch.tensor(numbers, device=device)
