@@ -63,6 +63,11 @@ class LayoutSpec(Described):
     memory_format: str = ""
 
     @property
+    def has_places(self) -> bool:
+        """Return whether samples are [C, H, W] in pixels, so that views have the facts of `sslbench.api.view_places`."""
+        return self.has_size and len(self.axes) == 3 and self.channel_axis == 0
+
+    @property
     def label(self) -> str:
         """Return the name for keys, with the version from 2 on."""
         return self.name if self.version == 1 else f"{self.name} {self.version}"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 COMPUTED_FACTS = ("size", "length")
 """Facts that preparation adds itself: the size of images of mixed size, and the length of ragged sequences."""
+PLACE_FACTS = ("box", "flip")
+"""Facts that every view of an image has; see `sslbench.api.view_places`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,8 @@ class Modality:
         for fact in self.announced_facts:
             if not fact or "." in fact:
                 yield f"announces the fact {fact!r}. Use a name without dots"
+            if fact in PLACE_FACTS and spec.has_places:
+                yield f"announces the fact {fact!r}, which views of images have already. Use another name"
         if self.shown and (len(self.shown) not in (1, 3) or not all(0 <= c < self.channels for c in self.shown)):
             yield f"shows channels {self.shown}. State one or three of its {self.channels} channels, from 0"
 

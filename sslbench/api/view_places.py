@@ -16,16 +16,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from sslbench.api.layouts import LayoutSpec
 from sslbench.api.values import View
 
-FACTS = ("box", "flip")
 LEFT_RIGHT, TOP_BOTTOM = 1, 2
-
-
-def has_places(layout: LayoutSpec) -> bool:
-    """Return whether samples of a layout are [C, H, W] in pixels, so that their views have these facts."""
-    return layout.has_size and len(layout.axes) == 3 and layout.channel_axis == 0
 
 
 def whole_image_facts(name: str, images: Tensor) -> dict[str, Tensor]:
@@ -45,10 +38,11 @@ def crop_facts(view: View, name: str, boxes: Tensor) -> dict[str, Tensor]:
     if f"{name}.box" not in view:
         return {}
     height, width = view[name].shape[2:]
-    corner, extent = (boxes / _constant((height, width, height, width), boxes.device)).float().split(2, dim=1)
-    corner = _unflip(corner, extent, view[f"{name}.flip"])
-    start, size = view[f"{name}.box"].split(2, dim=1)
-    return {f"{name}.box": torch.cat([torch.addcmul(start, corner, size), extent * size], dim=1)}
+    fractions = (boxes / _constant((height, width, height, width), boxes.device)).float()
+    corner = _unflip(fractions[:, :2], fractions[:, 2:], view[f"{name}.flip"])
+    before = view[f"{name}.box"]
+    start, size = before[:, :2], before[:, 2:]
+    return {f"{name}.box": torch.cat([torch.addcmul(start, corner, size), fractions[:, 2:] * size], dim=1)}
 
 
 def flip_facts(view: View, name: str, axis: int) -> dict[str, Tensor]:

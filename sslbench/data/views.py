@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sslbench.api.modules import Operation
 from sslbench.api.values import KeyedRandom, Modality, Role, View
-from sslbench.api.view_places import crop_facts, has_places, whole_image_facts
+from sslbench.api.view_places import crop_facts, whole_image_facts
 from sslbench.data.keyed_random import CounterRandom
 
 
@@ -105,7 +105,7 @@ class ViewMaker:
 
     def _place_facts(self, view: View) -> View:
         """Return the facts of images before any operation: views show all of them."""
-        tracked = [name for name, m in self.modalities.items() if name in view and has_places(m.spec)]
+        tracked = [name for name, m in self.modalities.items() if name in view and m.spec.has_places]
         return {fact: values for name in tracked for fact, values in whole_image_facts(name, view[name]).items()}
 
     def _arrange(self, view: View) -> View:

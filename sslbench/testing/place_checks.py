@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sslbench.api.modules import Operation
 from sslbench.api.values import View
-from sslbench.api.view_places import has_places, locate, whole_image_facts
+from sslbench.api.view_places import locate, whole_image_facts
 from sslbench.data.keyed_random import CounterRandom
 from sslbench.testing.check import NotApplicable, Subject, check
 from sslbench.testing.view_checks import ROWS, build_operation, supported_modalities
@@ -33,7 +33,7 @@ def states_where_pixels_are(subject: Subject) -> Iterator[str]:
     """Dense methods match places of two views, and learn nothing useful from wrong ones."""
     if subject.spec.places == "unknown":
         raise NotApplicable("has places='unknown', so the facts about places are removed")
-    tracked = {what: m for what, m in supported_modalities(subject).items() if has_places(m.spec)}
+    tracked = {what: m for what, m in supported_modalities(subject).items() if m.spec.has_places}
     if not tracked:
         raise NotApplicable("does not change images")
     for what, modality in tracked.items():

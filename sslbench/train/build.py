@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from sslbench.api.modality import PLACE_FACTS
 from sslbench.api.modules import Backbone, Method
 from sslbench.api.specs import MethodParts, OperationParts, OperationSpec
 from sslbench.api.targets import Labels, kind_of
 from sslbench.api.values import Modality, PlanContext, Target
-from sslbench.api.view_places import FACTS
 from sslbench.config.augmentations import PlannedAugmentation
 from sslbench.config.choices import Choice
 from sslbench.config.settings import TrainSettings
@@ -106,7 +106,7 @@ def build_augmentation(
 def _removed_facts(spec: OperationSpec[Any], modalities: Mapping[str, Modality]) -> frozenset[str]:
     """Return the facts about places that an operation makes invalid."""
     changed = [name for name, modality in modalities.items() if spec.takes(modality.layout)]
-    return frozenset(f"{name}.{fact}" for name in changed for fact in FACTS if spec.places == "unknown")
+    return frozenset(f"{name}.{fact}" for name in changed for fact in PLACE_FACTS if spec.places == "unknown")
 
 
 def _read_reference(pool: Pool, count: int) -> Mapping[str, Any]:

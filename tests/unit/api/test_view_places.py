@@ -13,7 +13,6 @@ from sslbench.api.view_places import (
     cell_centers,
     crop_facts,
     flip_facts,
-    has_places,
     locate,
     whole_image_facts,
 )
@@ -90,5 +89,11 @@ def test_a_view_without_facts_gets_none_and_cannot_be_located():
 
 
 def test_only_images_have_places():
-    assert has_places(Modality(layout="image", shape=(3, 8, 8)).spec)
-    assert not has_places(Modality(layout="sequence", shape=(8, 2)).spec)
+    assert Modality(layout="image", shape=(3, 8, 8)).spec.has_places
+    assert not Modality(layout="sequence", shape=(8, 2)).spec.has_places
+
+
+def test_a_dataset_cannot_announce_a_fact_that_views_have():
+    image = Modality(layout="image", shape=(3, 8, 8), facts=("box",))
+    assert [*image.find_errors()] == ["announces the fact 'box', which views of images have already. Use another name"]
+    assert not [*Modality(layout="sequence", shape=(8, 2), facts=("box",)).find_errors()]
