@@ -233,7 +233,7 @@ def test_a_pooling_head_of_an_eva_is_as_deep_as_its_last_norm():
         assert TimmEva.depth_of(encoder, parameter) == depth
 
 
-def cnn(family: str, model: str, side: int = 64) -> Backbone:
+def cnn(family: str, model: str, side: int = 96) -> Backbone:
     torch.manual_seed(0)
     modality = Modality(layout="image", shape=(CHANNELS, side, side))
     if family == "timm":
