@@ -180,7 +180,10 @@ class BackboneSpec(TakesLayouts, Spec[C]):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OperationParts:
-    """Arguments for building an operation: the modalities, and `spec.reference` training rows, modality -> [R, ...]."""
+    """Arguments for building an operation: the modalities, and `spec.reference` training rows, modality -> [R, ...].
+
+    The rows are in their natural range and the same for every seed, with facts such as 'profile.length'.
+    """
 
     modalities: Mapping[str, Modality]
     reference: Mapping[str, Any]

@@ -83,6 +83,64 @@ def normalizes_its_input(subject: Subject) -> Iterator[str]:
                 yield f"{what}: with mean 0.5 and deviation 0.25 the features differ from those of (x - 0.5) / 0.25"
 
 
+@check(
+    "backbone",
+    change="call self.normalize(x), and keep no statistics but those of Backbone, which use_statistics() replaces",
+    needs=("normalizes_its_input",),
+)
+def keeps_its_statistics(subject: Subject) -> Iterator[str]:
+    """Published weights bring their own statistics, which a saved encoder must restore, also for images of one channel."""
+    for what, modality in modalities(subject).items():
+        x, scaled = (
+            random_rows(modality),
+            replace(modality, mean=(0.0,) * modality.channels, std=(1.0,) * modality.channels),
+        )
+        encoder, restored = (build_encoder(subject, scaled) for _ in range(2))
+        channels = encoder.get_buffer("mean").numel()  # those of its weights, which may be more than those of the data
+        mean, std = example_statistics(channels)
+        with torch.no_grad():
+            encoder.use_statistics((0.0,) * channels, (1.0,) * channels)
+            axes = (-1, *(1,) * (len(modality.shape) - 1 - modality.spec.channel_axis))
+            expected = encoder((x - torch.tensor(mean).view(axes)) / torch.tensor(std).view(axes))
+            encoder.use_statistics(mean, std)
+            own = encoder(x)
+            if not torch.allclose(own, expected, rtol=1e-3, atol=1e-4):
+                yield f"{what}: after use_statistics() the features differ from those of the normalized input"
+            restored.load_state_dict(encoder.state_dict())
+            if not torch.allclose(own, restored(x), rtol=1e-3, atol=1e-4):
+                yield f"{what}: an encoder with the saved state of another one has different features"
+    yield from _channel_errors(subject)
+
+
+def example_statistics(channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return a different mean and standard deviation per channel."""
+    return tuple(0.3 + 0.4 * c / channels for c in range(channels)), tuple(
+        0.2 + 0.1 * c / channels for c in range(channels)
+    )
+
+
+def _channel_errors(subject: Subject) -> Iterator[str]:
+    """Compare images of one channel with the same images of three, where both fit the same weights."""
+    three = next((m for m in modalities(subject).values() if m.spec.has_image and m.channels == 3), None)
+    if three is None:
+        return
+    axis = three.spec.channel_axis
+    one = replace(three, shape=three.spec.with_channels(three.shape, 1))
+    encoder, gray = build_encoder(subject, three), build_encoder(subject, one)
+    mean, std = example_statistics(3)
+    for each in (encoder, gray):
+        each.use_statistics(mean, std)
+    state, own = encoder.state_dict(), gray.state_dict()
+    if any(name not in own or own[name].shape != value.shape for name, value in state.items()):
+        return  # the weights are those of one channel, so no weights of three are used
+    gray.load_state_dict(state)
+    x = random_rows(one)
+    with torch.no_grad():
+        found, expected = gray(x), encoder(x.repeat_interleave(3, axis + 1))
+    if not torch.allclose(found, expected, rtol=1e-3, atol=1e-4):
+        yield "images of one channel have different features than the same images repeated to three channels"
+
+
 @check("backbone", change="remove unused parameters, or call requires_grad_(False)", needs=("encodes",))
 def uses_every_parameter(subject: Subject) -> Iterator[str]:
     """A parameter without a gradient stops training on several devices."""
@@ -104,7 +162,7 @@ def registers_encoder_tensors(subject: Subject) -> Iterator[str]:
         yield from plain_tensors(encoder)
 
 
-@check("backbone", change="use `length` to exclude padded steps", needs=("is_deterministic_in_eval",))
+@check("backbone", change="use `length` to exclude padded steps", needs=("is_independent_of_the_batch",))
 def ignores_padding(subject: Subject) -> Iterator[str]:
     """Sequences of a batch are padded to the longest one, and a sample's features must not depend on that."""
     padded = next((m for m in modalities(subject).values() if m.spec.has_length), None)
@@ -116,8 +174,12 @@ def ignores_padding(subject: Subject) -> Iterator[str]:
     x = x * (torch.arange(8) < length.unsqueeze(1)).view(ROWS, 8, *(1,) * len(others))
     with torch.no_grad():
         short, long = encoder(x, length), encoder(torch.cat([x, torch.zeros(ROWS, 4, *others)], 1), length)
+        alone = [encoder(x[row : row + 1, :steps], length[row : row + 1]) for row, steps in enumerate(length.tolist())]
     if not torch.allclose(short, long, rtol=1e-3, atol=1e-4):
         yield f"four more padded steps change the features by up to {float((short - long).abs().max()):.2g}"
+    elif not torch.allclose(short, torch.cat(alone), rtol=1e-3, atol=1e-4):
+        difference = float((short - torch.cat(alone)).abs().max())
+        yield f"a sequence has different features alone and padded to 8 steps, by up to {difference:.2g}"
 
 
 @check(
@@ -209,6 +271,25 @@ def has_statistics_of_published_weights(subject: Subject) -> Iterator[str]:
     mean, std = encoder.published_statistics()
     if not mean or len(mean) != len(std) or any(one <= 0 for one in std):
         yield f"published_statistics() returns mean {list(mean)} and deviation {list(std)}"
+
+
+@check("backbone", change="return settings of the same architecture from without_weights()", needs=("encodes",))
+def has_the_same_tensors_without_weights(subject: Subject) -> Iterator[str]:
+    """A saved state is loaded into an encoder that was built without weights, which must have the same tensors."""
+    spec = subject.spec
+    settings = spec.without_weights(spec.smoke)
+    if settings == spec.smoke:
+        raise NotApplicable("its smoke settings load no weights")
+    for what, modality in modalities(subject).items():
+        shapes = {name: value.shape for name, value in build_encoder(subject, modality).state_dict().items()}
+        seed_everything(0, "encoder")
+        other = subject.component.implementation()(settings, modality).state_dict()
+        wrong = [
+            name for name in shapes.keys() | other.keys() if name not in other or other[name].shape != shapes.get(name)
+        ]
+        yield from (
+            f"{what}: {name!r} differs in shape with the settings of without_weights()" for name in sorted(wrong)
+        )
 
 
 def modality_for(subject: Subject, capability: str) -> Modality:

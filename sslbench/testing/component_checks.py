@@ -101,6 +101,7 @@ def settings_survive_a_round_trip(subject: Subject) -> Iterator[str]:
 
 
 @check(
+    "method",
     "dataset",
     "backbone",
     "operation",
@@ -108,14 +109,18 @@ def settings_survive_a_round_trip(subject: Subject) -> Iterator[str]:
     change=f"use installed layouts (sslbench list layouts), {', '.join(KINDS)} for targets, and members of Need for needs",
 )
 def uses_known_names(subject: Subject) -> Iterator[str]:
-    """A layout or target that no other component has fits nothing, so every run rejects it."""
+    """A layout, target or augmentation that no other component has fits nothing, so every run rejects it."""
     spec, kind = subject.spec, subject.component.kind
     layouts = [component.name for component in subject.catalog.all("layout")]
     if kind == "dataset":
         yield from (f"the card: {error}" for error in modality_errors(subject.catalog, spec.card.modalities))
-    elif kind == "protocol":
+        found = subject.catalog.find("augmentation", spec.label_preserving) if spec.label_preserving else None
+        if isinstance(found, str):
+            yield f"label_preserving: {found}"
+    elif kind in ("method", "protocol"):
         yield from _unknown("targets", spec.targets, KINDS)
-        yield from _unknown("needs", spec.needs, [*Need])
+        if kind == "protocol":
+            yield from _unknown("needs", spec.needs, [*Need])
     else:
         yield from _unknown("layouts", spec.layouts, [*layouts, *ANY_LAYOUT])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import socket
 import tempfile
@@ -108,8 +109,21 @@ def has_valid_columns(subject: Subject) -> Iterator[str]:
     elif (most_common := ids.most_common(1)[0])[1] > 1:
         yield f"the id {most_common[0]!r} occurs {most_common[1]} times"
     yield from kind_of(dataset.target).find_errors(dataset.labels, dataset.target.names)
+    yield from _column_errors(dataset)
     missing = [name for name in subject.spec.card.groups if name not in dataset.columns]
     yield from (f"the card's group {name!r} is not a column" for name in missing)
+
+
+def _column_errors(dataset: Dataset) -> Iterator[str]:
+    """Yield columns that are no text, names of the target that occur twice, and optional members of a wrong shape."""
+    rows = len(dataset.labels)
+    for name, values in dataset.columns.items():
+        if np.asarray(values).dtype.kind != "U":
+            yield f"column {name!r} contains {np.asarray(values).dtype}, not text"
+    names = Counter(dataset.target.names)
+    yield from (f"the target has the name {name!r} {count} times" for name, count in names.items() if count > 1)
+    if (sizes := getattr(dataset, "sizes", None)) is not None and np.shape(sizes) != (rows, 2):
+        yield f"sizes has shape {np.shape(sizes)}, not ({rows}, 2)"
 
 
 @check(
@@ -246,7 +260,7 @@ def _plan(subject: Subject, settings: Any, modality: str) -> Plan:
 
 @check(
     "dataset",
-    change="sort the content of folders and dictionaries, and use the random generator passed to read()",
+    change="sort folders and dictionaries, draw from the generator passed to read(), and return a new array in every call",
     needs=("reads_announced_shapes",),
 )
 def is_reproducible(subject: Subject) -> Iterator[str]:
@@ -259,11 +273,20 @@ def is_reproducible(subject: Subject) -> Iterator[str]:
     for name, values in first.columns.items():
         if not np.array_equal(values, second.columns[name]):
             yield f"column {name!r} differs between two openings"
-    for row in some_rows(first):
-        one, other = read(first, row), read(second, row)
-        yield from (
-            f"row {row}: {n!r} differs between two readings" for n in one if not np.array_equal(one[n], other[n])
-        )
+    rows = some_rows(first)
+    samples, copies = dict[int, Any](), dict[int, Any]()
+    for row in rows:
+        samples[row] = read(first, row)
+        copies[row] = copy.deepcopy(samples[row])
+    backward = {row: copy.deepcopy(read(second, row)) for row in reversed(rows)}
+    for what, others in (
+        ("changes when other rows are read", samples),
+        ("differs in another order of reading", backward),
+    ):
+        for row, sample in copies.items():
+            other = others[row]
+            wrong = [name for name in sample if name not in other or not np.array_equal(sample[name], other[name])]
+            yield from (f"row {row}: {name!r} {what}" for name in wrong)
 
 
 @check(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -11,24 +11,24 @@ from torch import Tensor, nn
 from sslbench.api.errors import RequestError
 from sslbench.api.feature_geometry import describe
 from sslbench.api.modules import Backbone, TrainedMethod
-from sslbench.api.specs import Kind, MethodSpec, Recipe
-from sslbench.api.suggestions import did_you_mean
-from sslbench.catalog.facts import Catalog
-from sslbench.config.plan import LABEL_PRESERVING
-from sslbench.config.request_schema import KEYS
-from sslbench.config.settings import TrainSettings
-from sslbench.convert import convert
 from sslbench.environment import seed_everything
 from sslbench.testing.check import NotApplicable, Subject, check
-from sslbench.testing.method_rig import EPOCHS, copy_state, make_rig, plan_method, temporary_checkpoint
-
-REPEATS, RATES = 20, (3e-3, 3e-4, 3e-5, 3e-6)
+from sslbench.testing.method_rig import (
+    EPOCHS,
+    copy_state,
+    make_rig,
+    plan_method,
+    rig_of,
+    take_rows,
+    temporary_checkpoint,
+    trained_rig,
+)
 
 
 @check(
     "method",
     change="correct the implementation, views() or check(), or set `smoke` to settings that suit 32 rows and images of 16 px",
-    needs=("settings_survive_a_round_trip", "has_an_implementation"),
+    needs=("settings_survive_a_round_trip", "has_an_implementation", "uses_known_names"),
 )
 def builds(subject: Subject) -> Iterator[str]:
     """A method that cannot be planned and built cannot be measured."""
@@ -52,10 +52,10 @@ def embeds_every_space(subject: Subject) -> Iterator[str]:
     """Protocols measure one vector per sample in the encoder's space and in every space that the spec declares."""
     rig = make_rig(subject)
     method = rig.build().eval()
-    feed = rig.feed()
-    view = next(iter(feed.unaugmented_pass()()))[1]
+    view = rig.view()
     with torch.no_grad():
-        found = method.embed(view)
+        found, again = method.embed(view), method.embed(view)
+        fewer = method.embed(take_rows(view, slice(0, 3)))
     rows = len(next(iter(view.values())))
     for name, encoder in method.encoders.items():
         if name not in found or found[name].shape != (rows, encoder.width):
@@ -64,37 +64,11 @@ def embeds_every_space(subject: Subject) -> Iterator[str]:
         for space in subject.spec.spaces:
             if f"{name}.{space}" not in found or found[f"{name}.{space}"].shape[:1] != (rows,):
                 yield f"embed() returns no '{name}.{space}' of {rows} rows, but the spec declares the space {space!r}"
-
-
-@check("method", change="return Loss(total=...) with a finite scalar", needs=("builds",))
-def returns_a_finite_loss(subject: Subject) -> Iterator[str]:
-    """A loss that is not finite stops a run as diverged."""
-    total = _first_loss(subject)
-    if total.shape != ():
-        yield f"the loss has the shape {tuple(total.shape)}"
-    elif not torch.isfinite(total):
-        yield f"the loss is {float(total)} at the first step"
-
-
-@check(
-    "method",
-    change="update state in before_epoch() and after_step() only, and draw from batch.random or step.random",
-    needs=("returns_a_finite_loss",),
-)
-def loss_changes_no_state(subject: Subject) -> Iterator[str]:
-    """A step may compute the loss several times (accumulation, two augmentations), so loss() must have no side effects."""
-    rig, method = _started_method(subject)
-    batch, step = rig.batch(), rig.step()
-    method.eval()
-    before = copy_state(method)
-    first, second = method.loss(batch, step).total, method.loss(batch, step).total
-    if not torch.equal(first, second):
-        yield f"two calls of loss() on one batch return {float(first):.6g} and {float(second):.6g}"
-    yield from (
-        f"{name!r} changes in loss()"
-        for name, value in method.state_dict().items()
-        if not torch.equal(before[name], value)
-    )
+    for name, features in found.items():
+        if not torch.equal(features, again[name]):
+            yield f"embed() returns different features of {name!r} for the same samples"
+        elif not torch.allclose(features[:3], fewer[name], rtol=1e-3, atol=1e-4):
+            yield f"embed() returns features of {name!r} that depend on the other samples of a batch"
 
 
 @check(
@@ -104,7 +78,7 @@ def loss_changes_no_state(subject: Subject) -> Iterator[str]:
 )
 def is_determined_by_its_seed(subject: Subject) -> Iterator[str]:
     """Runs are repeated from their seed, and five equal runs would not be five independent ones."""
-    rig = _trained_rig(subject)
+    rig = trained_rig(subject)
     states = [copy_state(rig.build(seed)) for seed in (0, 0, 1)]
     trainable = {name for name, p in rig.build().named_parameters() if p.requires_grad}
     yield from (
@@ -114,24 +88,6 @@ def is_determined_by_its_seed(subject: Subject) -> Iterator[str]:
     )
     if trainable and all(torch.equal(states[0][name], states[2][name]) for name in trainable):
         yield "seeds 0 and 1 give the same initial weights"
-
-
-@check(
-    "method",
-    change="put every trainable parameter into exactly one group and into the loss; call requires_grad_(False) on the others",
-    needs=("returns_a_finite_loss",),
-)
-def trains_every_parameter(subject: Subject) -> Iterator[str]:
-    """A parameter without gradient is never learned, and stops training on several devices."""
-    rig, method = _started_method(subject)
-    method.loss(rig.batch(), rig.step(EPOCHS - 1)).total.backward()
-    groups = method.groups()
-    group_counts = {id(p): sum(any(p is q for q in group.parameters) for group in groups) for p in method.parameters()}
-    for name, parameter in method.named_parameters():
-        if parameter.requires_grad and group_counts[id(parameter)] != 1:
-            yield f"{name!r} is in {group_counts[id(parameter)]} groups"
-        elif parameter.requires_grad and parameter.grad is None:
-            yield f"{name!r} gets no gradient"
 
 
 @check(
@@ -168,7 +124,7 @@ def plain_tensors(module: nn.Module) -> Iterator[str]:
 )
 def resumes_exactly(subject: Subject) -> Iterator[str]:
     """A run resumes from its checkpoint, and must end with the same weights as an uninterrupted one."""
-    rig = _trained_rig(subject)
+    rig = trained_rig(subject)
     uninterrupted = _trained_state(subject)
     with temporary_checkpoint() as path:
         seed_everything("somewhere else")
@@ -182,42 +138,13 @@ def resumes_exactly(subject: Subject) -> Iterator[str]:
 
 @check(
     "method",
-    change="check the sign of the loss, detached terms, and parameters without gradient",
-    needs=("returns_a_finite_loss",),
-)
-def learns(subject: Subject) -> Iterator[str]:
-    """A loss that does not fall on one repeated batch reveals a bug, and every later result is meaningless."""
-    histories = [_losses_on_one_batch(subject, rate) for rate in RATES]
-    if not any(min(losses[1:]) < losses[0] for losses in histories):
-        first, last = histories[0][0], ", ".join(f"{losses[-1]:.4g}" for losses in histories)
-        rates = ", ".join(map(str, RATES))
-        yield f"{REPEATS} steps on one batch change the loss from {first:.4g} to {last} at learning rates {rates}"
-
-
-def _losses_on_one_batch(subject: Subject, rate: float) -> list[float]:
-    """Return the losses of repeated steps on one batch."""
-    rig, method = _started_method(subject)
-    batch, step = rig.batch(), rig.step()
-    optimizer = torch.optim.Adam([p for p in method.parameters() if p.requires_grad], lr=rate)
-    losses = []
-    for _ in range(REPEATS):
-        optimizer.zero_grad()
-        total = method.loss(batch, step).total
-        total.backward()
-        optimizer.step()
-        losses.append(float(total.detach()))
-    return losses
-
-
-@check(
-    "method",
     change="add or correct the mechanism against collapse (negatives, a predictor, a variance term, centering)",
     needs=("learns",),
     tier="advised",
 )
 def does_not_collapse(subject: Subject) -> Iterator[str]:
     """Collapsed features cannot distinguish samples."""
-    rig = _trained_rig(subject)
+    rig = trained_rig(subject)
     state = _trained_state(subject)
     method = rig.build()
     method.load_state_dict(state)
@@ -231,23 +158,6 @@ def does_not_collapse(subject: Subject) -> Iterator[str]:
             yield f"the features of {name!r} have rank {rank:.2f} and spread {shape['spread']:.2g}"
 
 
-@check(
-    "method",
-    change="mark equations with @equation, which converts half-precision tensors to float32, or convert them yourself",
-    needs=("returns_a_finite_loss",),
-)
-def stays_finite_in_half_precision(subject: Subject) -> Iterator[str]:
-    """Most runs use bfloat16, where sums and exponentials lose precision that float32 has."""
-    rig, method = _started_method(subject)
-    with torch.autocast("cpu", torch.bfloat16):
-        half = method.loss(rig.batch(), rig.step()).total
-    half.backward()
-    if not torch.isfinite(half):
-        yield f"the loss is {float(half)} under bfloat16"
-    bad = [n for n, p in method.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()]
-    yield from (f"the gradient of {name!r} is not finite under bfloat16" for name in bad)
-
-
 @check("method", change="use a tensor of shape [1] for a single number", needs=("builds",))
 def has_no_scalar_parameters(subject: Subject) -> Iterator[str]:
     """Sharded training (train.strategy=fsdp) splits parameters along their first dimension, which a scalar lacks."""
@@ -258,80 +168,61 @@ def has_no_scalar_parameters(subject: Subject) -> Iterator[str]:
 
 @check(
     "method",
-    change="reject it in check() with a message that states the smallest batch size",
-    needs=("returns_a_finite_loss",),
+    change="leave out modalities that a view lacks: [... for name in self.encoders if name in view]",
+    needs=("embeds_every_space",),
 )
-def accepts_or_rejects_a_batch_of_one(subject: Subject) -> Iterator[str]:
-    """A batch of one has no negatives and no statistics: it must be rejected before anything runs, or work."""
-    _trained_rig(subject)
-    try:
-        plan_method(subject, batch=1)
-    except RequestError:
-        return
-    rig, method = _started_method(subject)
-    batch = rig.batch()
-    views = {role: tuple({k: x[:1] for k, x in view.items()} for view in made) for role, made in batch.views.items()}
-    target = None if batch.target is None else batch.target[:1]
-    one = type(batch)(views=views, index=batch.index[:1], random=batch.random[torch.tensor([0])], target=target)
-    total = method.loss(one, rig.step()).total
-    if not torch.isfinite(total):
-        yield f"train.batch_size=1 is accepted, but the loss of one row is {float(total)}"
-
-
-@check(
-    "method", change="correct the recipe's paths and values, or name components that are installed", needs=("builds",)
-)
-def has_valid_recipes(subject: Subject) -> Iterator[str]:
-    """Most users run a recipe: one with a misspelled setting fails for them."""
-    for recipe in subject.spec.recipes:
+def embeds_what_is_present(subject: Subject) -> Iterator[str]:
+    """Data for evaluation may lack a modality that the pretraining data has."""
+    fewest, most = subject.spec.modalities
+    if fewest > 1 or most < 2:
+        raise NotApplicable(f"takes {fewest} to {most} modalities")
+    rig = rig_of(plan_method(subject, count=2))
+    method, view = rig.build().eval(), rig.view()
+    for absent in method.encoders:
+        given = {name: x for name, x in view.items() if name.partition(".")[0] != absent}
+        with torch.no_grad():
+            found = method.embed(given)
         yield from (
-            f"recipe {recipe.name!r}: {problem}" for problem in recipe_errors(recipe, subject.spec, subject.catalog)
+            f"embed() returns {name!r} for a view without {absent!r}"
+            for name in found
+            if name.partition(".")[0] not in given
+        )
+        yield from (
+            f"embed() returns no {name!r} for a view without {absent!r}"
+            for name in given
+            if name in method.encoders and name not in found
         )
 
 
-def recipe_errors(recipe: Recipe, method: MethodSpec[Any], catalog: Catalog) -> Iterator[str]:
-    """Yield unknown settings of a recipe, invalid values, and components that are not installed."""
-    unknown = [path for path in recipe.settings if path.partition(".")[0] not in KEYS]
-    yield from (f"{path}: no such setting{did_you_mean(path, KEYS)}" for path in unknown)
-    for section, cls in (("method", method.config), ("train", TrainSettings)):
-        given = {p.partition(".")[2]: v for p, v in recipe.settings.items() if p.startswith(f"{section}.")}
-        problems: list[str] = []
-        convert(given, cls, section, problems)
-        yield from problems
-    kinds: tuple[Kind, ...] = ("backbone", "augmentation")
-    for kind in kinds:
-        name = recipe.settings.get(f"{kind}.name", LABEL_PRESERVING)
-        found = catalog.find(kind, str(name)) if name != LABEL_PRESERVING else None
-        if isinstance(found, str):
-            yield found
-
-
-def _trained_rig(subject: Subject) -> Any:
-    if not subject.spec.trains:
-        raise NotApplicable("does not train")
-    return make_rig(subject)
-
-
-def _started_method(subject: Subject) -> tuple[Any, Any]:
-    """Return the rig and a new method after before_epoch(), as in a training loop."""
-    rig = _trained_rig(subject)
-    method = rig.build()
+@check(
+    "method",
+    change="pass '<modality>.length' to the encoder, and average over true steps only",
+    needs=("embeds_every_space",),
+)
+def ignores_padding_of_series(subject: Subject) -> Iterator[str]:
+    """Series of a batch are padded to the longest one, which must not change the features of the others."""
+    try:
+        rig = rig_of(plan_method(subject, need="has_length"))
+    except RequestError:
+        raise NotApplicable("takes no samples of different lengths") from None
+    method, view = rig.build().eval(), rig.view()
+    ragged = [name for name in view if f"{name}.length" in view]
     with torch.no_grad():
-        method.before_epoch(rig.step(), rig.feed().unaugmented_pass())
-    return rig, method
-
-
-def _first_loss(subject: Subject) -> Tensor:
-    rig, method = _started_method(subject)
-    total: Tensor = method.train().loss(rig.batch(), rig.step()).total
-    return total.detach()
+        together = method.embed(view)
+        for row in range(4):
+            alone = dict(take_rows(view, slice(row, row + 1)))
+            for name in ragged:
+                alone[name] = alone[name][:, : int(alone[f"{name}.length"])]
+            for name, features in method.embed(alone).items():
+                if not torch.allclose(features, together[name][row : row + 1], rtol=1e-3, atol=1e-4):
+                    yield f"row {row} has other features of {name!r} without padding than with it"
 
 
 def _trained_state(subject: Subject) -> Mapping[str, Tensor]:
     """Return the state after the whole smoke training; computed once for all checks."""
 
     def train_fully() -> Mapping[str, Tensor]:
-        rig = _trained_rig(subject)
+        rig = trained_rig(subject)
         method = rig.build()
         rig.train(method)
         return copy_state(method)

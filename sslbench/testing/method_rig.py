@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from sslbench.api.errors import RequestError
 from sslbench.api.modules import Method
 from sslbench.api.specs import MethodSpec
-from sslbench.api.values import Batch, Step
+from sslbench.api.values import Batch, Step, View
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.plan_stages import make_prepare_inputs, split_plan
@@ -27,7 +28,7 @@ from sslbench.data.keyed_random import CounterRandom
 from sslbench.data.prepare import prepare
 from sslbench.data.table import Pool, Prepared, open_prepared
 from sslbench.environment import places
-from sslbench.testing.check import Subject
+from sslbench.testing.check import NotApplicable, Subject
 from sslbench.testing.example_modalities import installed_layouts
 from sslbench.train.build import TrainingData, build_augmentation, build_method, gather_training_data, make_views
 from sslbench.train.distributed.fabric import make_fabric
@@ -51,6 +52,13 @@ class MethodRig:
         inputs, material = replace(self.inputs, seed=seed), self.material
         return build_method(inputs, material.modalities, material.target, len(material.pool))
 
+    def start(self) -> Any:
+        """Build a new method and call before_epoch(), as a training loop does."""
+        method = self.build()
+        with torch.no_grad():
+            method.before_epoch(self.step(), self.feed().unaugmented_pass())
+        return method
+
     def feed(self, seed: int = 0) -> SampleFeed:
         """Return the feed of batches."""
         plan, material = self.plan, self.material
@@ -66,6 +74,10 @@ class MethodRig:
     def batch(self) -> Batch:
         """Return the first batch of the first epoch."""
         return next(iter(self.feed().epoch(0, 0)))[0][0][1]
+
+    def view(self) -> View:
+        """Return the first samples without augmentation."""
+        return next(iter(self.feed().unaugmented_pass()()))[1]
 
     def step(self, epoch: int = 0) -> Step:
         """Return the training step at the beginning of an epoch."""
@@ -106,11 +118,7 @@ class _StopTraining(Exception):
 
 def make_rig(subject: Subject) -> MethodRig:
     """Plan the subject on the kit's samples; raises RequestError with the problems of the plan."""
-    return subject.cached("rig", lambda: _rig(subject, BATCH))  # type: ignore[no-any-return]
-
-
-def _rig(subject: Subject, batch: int) -> MethodRig:
-    return rig_of(plan_method(subject, batch))
+    return subject.cached("rig", lambda: rig_of(plan_method(subject)))  # type: ignore[no-any-return]
 
 
 def rig_of(plan: Plan) -> MethodRig:
@@ -123,23 +131,32 @@ def rig_of(plan: Plan) -> MethodRig:
     return MethodRig(plan=plan, inputs=inputs, material=material)
 
 
-def plan_method(subject: Subject, batch: int = BATCH) -> Plan:
-    """Plan the first combination of modalities, of the number that the method takes, without problems."""
+def plan_method(
+    subject: Subject, *, batch: int = BATCH, count: int | None = None, target: str | None = None, need: str = ""
+) -> Plan:
+    """Plan the first combination of modalities without problems; raises RequestError with those of all combinations.
+
+    count: number of modalities (default: the fewest that the method takes).
+    target: kind of target (default: classes, or the first kind that the method takes).
+    need: fact of layouts, such as 'has_length', that one of the modalities must have.
+    """
     problems: list[str] = []
-    names = [spec.name for spec in installed_layouts(subject.catalog)]
-    for layouts in combinations(names, subject.spec.modalities[0]):
+    target = target or min(subject.spec.targets, key=lambda kind: (kind != "class", kind))
+    for specs in combinations(installed_layouts(subject.catalog), count or subject.spec.modalities[0]):
+        if need and not any(getattr(spec, need) for spec in specs):
+            continue
         try:
-            return _plan_on_layouts(subject, layouts, batch)
+            return _plan_on_layouts(subject, [spec.name for spec in specs], batch, target)
         except RequestError as error:
             problems += error.problems
     raise RequestError(list(dict.fromkeys(problems)))
 
 
-def _plan_on_layouts(subject: Subject, layouts: Sequence[str], batch: int) -> Plan:
+def _plan_on_layouts(subject: Subject, layouts: Sequence[str], batch: int, target: str) -> Plan:
     spec: MethodSpec[Any] = subject.spec
     request: dict[str, Any] = {
         "method": {"name": spec.name, **to_plain(spec.smoke)}, "recipe": "none", "protocols": ["knn"], "seeds": [0],
-        "data": {"name": "kit-samples", "layouts": list(layouts)}, "augmentation": {"name": "kit-noisy"},
+        "data": {"name": "kit-samples", "layouts": list(layouts), "target": target}, "augmentation": {"name": "kit-noisy"},
         "train": {"batch_size": batch, "epochs": EPOCHS, "lr": 3e-3, "weight_decay": 0.0, "precision": "float32"},
     }  # fmt: skip
     if spec.backbone:
@@ -177,3 +194,28 @@ def temporary_checkpoint() -> Iterator[Path]:
     """Yield the path of a checkpoint in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
         yield Path(folder) / "checkpoint"
+
+
+def take_rows(view: View, rows: Tensor | slice) -> View:
+    """Return some samples of a view."""
+    return {name: x[rows] for name, x in view.items()}
+
+
+def trained_rig(subject: Subject) -> MethodRig:
+    """Return the rig of a method that trains; raises NotApplicable for others."""
+    if not subject.spec.trains:
+        raise NotApplicable("does not train")
+    return make_rig(subject)
+
+
+def start_method(subject: Subject) -> tuple[MethodRig, Any]:
+    """Return the rig, and a new method after before_epoch()."""
+    rig = trained_rig(subject)
+    return rig, rig.start()
+
+
+def select_rows(batch: Batch, rows: Tensor) -> Batch:
+    """Return some samples of a batch, in the given order."""
+    views = {role: tuple(take_rows(view, rows) for view in made) for role, made in batch.views.items()}
+    target = None if batch.target is None else batch.target[rows]
+    return Batch(views=views, index=batch.index[rows], random=batch.random[rows], target=target)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,21 +35,44 @@ def random_answers(source: Derivation, rng: np.random.Generator) -> tuple[Any, .
     return answers[source]
 
 
-def measure(metric: Metric, answers: tuple[Any, ...]) -> float | None:
-    """Return the metric of answers; None where it is not defined."""
+def incomplete_answers(source: Derivation) -> dict[str, tuple[Any, ...]]:
+    """Return answers as real data has them: unknown labels, a class without samples, equal labels or predictions."""
+    labels, *others = random_answers(source, np.random.default_rng(0))
+    unknown = np.random.default_rng(1).random(labels.shape) < 0.1
+    if source is Derivation.LABELS:
+        return {
+            "unknown labels": (np.where(unknown, -1, labels), *others),
+            "a label without positives": (labels * [0, 1, 1, 1], *others),
+        }
+    if source is Derivation.VALUES:
+        return {
+            "unknown numbers": (np.where(unknown, np.nan, labels), *others),
+            "equal numbers": (np.ones_like(labels), *others),
+        }
+    constant = [np.tile(one[:1], (SAMPLES, *(1,) * (one.ndim - 1))) for one in others]
+    return {
+        "a class without samples": (labels % (CLASSES - 1), *others),
+        "equal predictions": (labels, *constant),
+        "samples of one class": (np.zeros_like(labels), *others),
+    }
+
+
+def arguments_of(metric: Metric, answers: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the arguments with which the metric of answers is computed; raises NotApplicable for a reported one."""
     if not metric.is_derived:
         raise NotApplicable("is reported by a protocol")
-    function = metric.implementation()
     if metric.derived_from is Derivation.CONFUSION:
         matrix = np.zeros((CLASSES, CLASSES), np.int64)
         np.add.at(matrix, (answers[0], answers[1]), 1)
-        found = function(matrix)
-    elif metric.derived_from is Derivation.RANKED_SCORES:
-        found = function(rank_scores(*answers))
-    elif metric.derived_from is Derivation.CLUSTERS:
-        found = function(answers[0], list(answers[1:]))
-    else:
-        found = function(*answers)
+        return (matrix,)
+    if metric.derived_from is Derivation.RANKED_SCORES:
+        return (rank_scores(*answers),)
+    return (answers[0], list(answers[1:])) if metric.derived_from is Derivation.CLUSTERS else answers
+
+
+def measure(metric: Metric, answers: tuple[Any, ...]) -> float | None:
+    """Return the metric of answers; None where it is not defined."""
+    found = metric.implementation()(*arguments_of(metric, answers))
     return None if found is None else float(found)
 
 
@@ -62,15 +87,41 @@ def function_exists(subject: Subject) -> Iterator[str]:
         yield str(error)
 
 
-@check("metric", change="state the true range in low and high", needs=("function_exists",))
+@check(
+    "metric",
+    change="state the true range in low and high, and return None where the number is not defined",
+    needs=("function_exists",),
+)
 def lies_in_its_range(subject: Subject) -> Iterator[str]:
     """A submission with a value outside the range is refused."""
     metric = subject.spec
-    for seed in range(DRAWS):
-        value = measure(metric, random_answers(metric.derived_from, np.random.default_rng(seed)))
+    source = metric.derived_from
+    cases = [("random answers", random_answers(source, np.random.default_rng(seed))) for seed in range(DRAWS)]
+    for what, answers in [*cases, *incomplete_answers(source).items()]:
+        value = measure(metric, answers)
         if value is not None and not metric.low - TOLERANCE <= value <= metric.high + TOLERANCE:
-            yield f"is {value:.4g} on random answers, outside [{metric.low}, {metric.high}]"
+            yield f"is {value:.4g} on {what}, outside [{metric.low}, {metric.high}]"
             return
+
+
+@check("metric", change="copy arrays before you change them", needs=("lies_in_its_range",))
+def does_not_modify_answers(subject: Subject) -> Iterator[str]:
+    """The next metric is computed from the same arrays."""
+    metric = subject.spec
+    arguments = arguments_of(metric, random_answers(metric.derived_from, np.random.default_rng(0)))
+    before = copy.deepcopy(arguments)
+    metric.implementation()(*arguments)
+    if not all(map(np.array_equal, _arrays_in(before), _arrays_in(arguments))):
+        yield "changes the arrays that it receives"
+
+
+def _arrays_in(value: Any) -> list[Any]:
+    """Return the arrays in tuples, lists and dataclasses."""
+    if isinstance(value, np.ndarray):
+        return [value]
+    if dataclasses.is_dataclass(value):
+        value = [getattr(value, one.name) for one in dataclasses.fields(value)]
+    return [array for one in value for array in _arrays_in(one)] if isinstance(value, (tuple, list)) else []
 
 
 @check(

@@ -6,7 +6,7 @@ They are components like any other, with the same hooks, but only the kit loads 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from sslbench.api import (
     setting,
 )
 from sslbench.api.layouts import DTYPES, LAYOUTS
+from sslbench.api.targets import Labels, TargetName
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Operation
@@ -49,6 +50,23 @@ def example_modality(layout: str) -> Modality:
     return Modality(layout=layout, shape=spec.with_sides(spec.example, sides) if spec.has_size else spec.example)
 
 
+def vary_length(modality: Modality) -> Modality:
+    """Return the modality with samples of different lengths, if its layout allows them."""
+    return replace(modality, shape=(0, *modality.shape[1:])) if modality.spec.has_length else modality
+
+
+def label_by_class(classes: NDArray[np.int64], kind: TargetName) -> tuple[Labels, tuple[str, ...]]:
+    """Return labels of a kind that follow from classes 0 to 3, a tenth of labels and numbers unknown, and their names."""
+    unknown = np.random.default_rng(4).random((len(classes), 3)) < 0.1
+    if kind == "labels":
+        labels = np.stack([classes < 2, classes % 2, classes == 3], axis=1).astype(np.int64)
+        return np.where(unknown, -1, labels), ("a", "b", "c")
+    if kind == "value":
+        values = np.stack([1000.0 * (classes < 2) + 5, classes % 2 - 0.5], axis=1)
+        return np.where(unknown[:, :2], np.nan, values), ("a", "b")
+    return (classes, ("a", "b", "c", "d")) if kind == "class" else (np.full_like(classes, -1), ())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplesConfig:
     """Settings of the generated samples."""
@@ -57,6 +75,7 @@ class SamplesConfig:
     layouts: tuple[str, ...] = setting(
         ("image",), "Layouts of the modalities; each modality has the name of its layout."
     )
+    target: TargetName = setting("class", "Kind of target.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,22 +91,30 @@ class EncoderConfig:
 
 
 class Samples:
-    """Four classes, each a pattern with noise."""
+    """Four classes, each a pattern with noise; sequences have different lengths, and other targets follow from the class."""
 
     def __init__(self, config: SamplesConfig) -> None:
-        self.modalities: Mapping[str, Modality] = {name: example_modality(name) for name in config.layouts}
-        self.target = Target(kind="class", names=("a", "b", "c", "d"))
-        self.labels: NDArray[np.int64] = np.arange(config.rows) % 4
+        self.shapes = {name: example_modality(name) for name in config.layouts}
+        self.modalities: Mapping[str, Modality] = {name: vary_length(one) for name, one in self.shapes.items()}
+        self.classes: NDArray[np.int64] = np.arange(config.rows) % 4
+        self.labels, names = label_by_class(self.classes, config.target)
+        self.target = Target(kind=config.target, names=names)
         self.columns: Mapping[str, NDArray[np.str_]] = {"id": np.arange(config.rows).astype(np.str_)}
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
         """Return one sample."""
-        label, own = int(self.labels[row]), np.random.default_rng([7, row])
-        return {name: _draw_sample(modality, label, own) for name, modality in self.modalities.items()}
+        label, own = int(self.classes[row]), np.random.default_rng([7, row])
+        drawn = {name: _draw_sample(modality, label, own) for name, modality in self.shapes.items()}
+        return {name: _cut(drawn[name], own) if one.is_ragged else drawn[name] for name, one in self.modalities.items()}
 
     def fingerprint(self) -> str:
-        """Return the size as fingerprint."""
-        return f"kit-{len(self.labels)}"
+        """Return the kind of target and the size as fingerprint."""
+        return f"kit-{self.target.kind}-{len(self.labels)}"
+
+
+def _cut(values: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+    """Return the first steps of a sequence, at least half of them."""
+    return values[: int(rng.integers(len(values) // 2, len(values) + 1))]
 
 
 def _draw_sample(modality: Modality, label: int, rng: np.random.Generator) -> NDArray[Any]:

@@ -18,13 +18,14 @@ from torch import Tensor, nn
 from sslbench.api.frozen_encoder import FrozenEncoder
 from sslbench.api.modules import Backbone, Evaluator
 from sslbench.api.protocols import Need
-from sslbench.api.targets import Labels, TargetName, kind_of_labels
+from sslbench.api.targets import KINDS, Labels, TargetKind, TargetName
 from sslbench.api.values import Modality, Outcome, Target, Task
 from sslbench.data.table import Column, Prepared
 from sslbench.data.views import ViewMaker
 from sslbench.evaluation.bench import HarnessBench, HarnessTrial, refuse_dependency
 from sslbench.evaluation.features import DiskFeatureTable
 from sslbench.testing.check import Subject
+from sslbench.testing.props import label_by_class
 from sslbench.train.distributed.fabric import make_fabric
 from sslbench.train.loop import ignore_step
 
@@ -35,51 +36,75 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ToyProblem:
-    """Features [n, D] of samples with labels and ids [n], and the rows for learning, selection and testing.
+    """Features [n, D] of samples with classes, labels and ids [n], and the rows for learning, selection and testing.
 
-    The kind of target follows from the array of labels.
+    labels: labels of a kind of target, which follow from the classes.
+    padding: value of padded steps, if each sample is a series of 2 to STEPS steps.
     """
 
     features: NDArray[np.float32]
+    classes: Rows
     labels: Labels
+    target: Target
     ids: NDArray[np.str_]
-    task: Task
+    tasks: tuple[Task, ...]
+    padding: float | None = None
+
+    @property
+    def task(self) -> Task:
+        """Return the first task."""
+        return self.tasks[0]
+
+    @property
+    def kind(self) -> TargetKind:
+        """Return the kind of target."""
+        return KINDS[self.target.kind]
+
+    def with_other_labels(self, rows: Rows, shift: int = 1) -> ToyProblem:
+        """Return the problem in which some rows have the labels of another class."""
+        other, _ = label_by_class((self.classes + shift) % CLASSES, self.target.kind)
+        labels = self.labels.copy()
+        labels[rows] = other[rows]
+        return replace(self, labels=labels)
 
 
-def make_problem(noise: float, seed: int = 0, *, related: bool = True) -> ToyProblem:
+def make_problem(
+    noise: float, seed: int = 0, *, kind: TargetName = "class", related: bool = True, folds: int = 1
+) -> ToyProblem:
     """Make four classes at the corners of a simplex with Gaussian noise; unrelated labels have random corners."""
     rng = np.random.default_rng([3, seed])
     total = BANK + VALIDATION + QUERY
-    labels = np.arange(total) % CLASSES
-    corner = labels if related else rng.permutation(labels)
+    classes = np.arange(total) % CLASSES
+    corner = classes if related else rng.permutation(classes)
     features = (4 * np.eye(WIDTH)[corner] + noise * rng.normal(size=(total, WIDTH))).astype(np.float32)
-    parts = np.split(rng.permutation(total), [BANK, BANK + VALIDATION])
-    bank, validation, query = (np.sort(part) for part in parts)
-    task = Task(setting={"fold": 0, "fraction": 1.0}, bank=bank, validation=validation, query=query)
-    return ToyProblem(features=features, labels=labels, ids=np.arange(total).astype(np.str_), task=task)
+    labels, names = label_by_class(classes, kind)
+    tasks = tuple(_make_task(rng.permutation(total), fold) for fold in range(folds))
+    return ToyProblem(
+        features=features, classes=classes, labels=labels, target=Target(kind=kind, names=names),
+        ids=np.arange(total).astype(np.str_), tasks=tasks,
+    )  # fmt: skip
 
 
-def relabel(problem: ToyProblem, kind: TargetName) -> ToyProblem:
-    """Return the problem with three labels or two numbers per sample that follow from its class, a tenth unknown."""
-    codes = problem.labels
-    unknown = np.random.default_rng(4).random((len(codes), 3)) < 0.1
-    if kind == "labels":
-        labels = np.stack([codes < 2, codes % 2, codes == 3], axis=1).astype(np.int64)
-        return replace(problem, labels=np.where(unknown, -1, labels))
-    values = np.stack([1000.0 * (codes < 2) + 5, codes % 2 - 0.5], axis=1)
-    return replace(problem, labels=np.where(unknown[:, :2], np.nan, values))
+def _make_task(rows: Rows, fold: int) -> Task:
+    bank, validation, query = (np.sort(part) for part in np.split(rows, [BANK, BANK + VALIDATION]))
+    return Task(setting={"fold": fold, "fraction": 1.0}, bank=bank, validation=validation, query=query)
 
 
 def shuffle_rows(problem: ToyProblem, seed: int = 0) -> tuple[ToyProblem, Rows]:
     """Return the same samples in another order of rows, and the new place of each."""
-    order = np.random.default_rng([5, seed]).permutation(len(problem.labels))
+    order = np.random.default_rng([5, seed]).permutation(len(problem.ids))
     place = np.argsort(order)
-    bank, validation, query = (
-        np.sort(place[rows]) for rows in (problem.task.bank, problem.task.validation, problem.task.query)
+    tasks = tuple(
+        replace(
+            task,
+            bank=np.sort(place[task.bank]),
+            validation=np.sort(place[task.validation]),
+            query=np.sort(place[task.query]),
+        )
+        for task in problem.tasks
     )
-    task = replace(problem.task, bank=bank, validation=validation, query=query)
-    features, labels, ids = problem.features[order], problem.labels[order], problem.ids[order]
-    return ToyProblem(features=features, labels=labels, ids=ids, task=task), place
+    arrays = {name: getattr(problem, name)[order] for name in ("features", "classes", "labels", "ids")}
+    return replace(problem, tasks=tasks, **arrays), place
 
 
 class IdentityBackbone(Backbone):
@@ -103,19 +128,27 @@ class IdentityBackbone(Backbone):
         return 1
 
 
+def make_table(subject: Subject, problem: ToyProblem) -> DiskFeatureTable:
+    """Return the features of a problem: series if the protocol needs steps, or if the problem has padded steps."""
+    values, lengths = problem.features, {}
+    if Need.SEQUENCES in subject.spec.needs or problem.padding is not None:
+        values = np.repeat(values[:, None], STEPS, axis=1)
+    if problem.padding is not None:
+        lengths = {"x": 2 + np.arange(len(values)) % (STEPS - 1)}
+        values[np.arange(STEPS)[None] >= lengths["x"][:, None]] = problem.padding
+    views = subject.spec.views(subject.spec.config())
+    augmented = {"x": np.repeat(values[:, None], views, axis=1)} if views else {}
+    return DiskFeatureTable(
+        features={"x": values}, target=problem.labels, columns={"id": problem.ids}, augmented=augmented, lengths=lengths
+    )
+
+
 def run_protocol(subject: Subject, problem: ToyProblem) -> tuple[Sequence[Outcome], DiskFeatureTable]:
     """Return the outcomes of the protocol with its default settings, and its table.
 
     Encoders that the protocol uses return their input, too.
     """
-    values = problem.features
-    if Need.SEQUENCES in subject.spec.needs:
-        values = np.repeat(values[:, None], STEPS, axis=1)
-    views = subject.spec.views(subject.spec.config())
-    augmented = {"x": np.repeat(values[:, None], views, axis=1)} if views else {}
-    table = DiskFeatureTable(
-        features={"x": values}, target=problem.labels, columns={"id": problem.ids}, augmented=augmented
-    )
+    table = make_table(subject, problem)
     config = subject.spec.config()
     evaluator: Evaluator = subject.component.implementation()(config)
     slots = subject.spec.dependencies(config).keys()
@@ -125,14 +158,10 @@ def run_protocol(subject: Subject, problem: ToyProblem) -> tuple[Sequence[Outcom
 
 def _trial(problem: ToyProblem, table: DiskFeatureTable, folder: Path, slots: Collection[str]) -> HarnessTrial:
     modality = Modality(layout="vector", shape=(WIDTH,))
-    kind = kind_of_labels(problem.labels)
-    target = Target(
-        kind=kind.name, names=tuple("abcd" if problem.labels.ndim == 1 else "abcd"[: problem.labels.shape[1]])
-    )
     fabric = make_fabric("float32")
     prepared = Prepared(
-        key="kit", name="kit", modalities={"x": modality}, target=target, labels=problem.labels, columns=table.columns,
-        data={"x": Column(values=problem.features)}, kept=np.arange(len(problem.labels)),
+        key="kit", name="kit", modalities={"x": modality}, target=problem.target, labels=problem.labels,
+        columns=table.columns, data={"x": Column(values=problem.features)}, kept=np.arange(len(problem.labels)),
     )  # fmt: skip
     bench = HarnessBench(
         load_encoders=lambda: {"x": IdentityBackbone(modality)}, table=prepared, features=lambda: table,
@@ -145,6 +174,6 @@ def _trial(problem: ToyProblem, table: DiskFeatureTable, folder: Path, slots: Co
         return FrozenEncoder(IdentityBackbone(modality), "x", modality) if slot in slots else refuse_dependency(slot)
 
     return HarnessTrial(
-        tasks=(problem.task,), target=target, bench=bench, rng_key=(0, "kit"), open_table=lambda space: table,
+        tasks=problem.tasks, target=problem.target, bench=bench, rng_key=(0, "kit"), open_table=lambda space: table,
         load_dependency=load_dependency,
     )  # fmt: skip

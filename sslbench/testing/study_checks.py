@@ -1,14 +1,26 @@
-"""Check the contract of studies, recipes, references and executors."""
+"""Check the contract of studies, recipes and references."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+from sslbench.api.errors import RequestError
+from sslbench.api.specs import Kind, MethodSpec, Recipe
+from sslbench.api.suggestions import did_you_mean
 from sslbench.app.study import find_output_problems
+from sslbench.catalog.facts import Catalog
 from sslbench.catalog.metrics import installed_metrics
+from sslbench.config.datasets import DatasetCache
+from sslbench.config.plan import LABEL_PRESERVING
+from sslbench.config.request_schema import KEYS
+from sslbench.config.settings import TrainSettings
+from sslbench.convert import convert
+from sslbench.environment import places
 from sslbench.study.definition import list_scales, read_study
+from sslbench.study.grid import make_grid, make_points
 from sslbench.testing.check import Subject, check
-from sslbench.testing.method_checks import recipe_errors
+from sslbench.testing.plans import MACHINE
 
 
 @check("study", change="correct the YAML file")
@@ -40,6 +52,49 @@ def has_valid_outputs(subject: Subject) -> Iterator[str]:
         yield from (f"scale {scale or 'none'}: {problem}" for problem in problems)
 
 
+@check(
+    "study",
+    change="name installed components and existing settings with valid values, as in sslbench study run STUDY --plan",
+    needs=("has_valid_outputs", "has_a_smoke_scale"),
+)
+def plans_every_run(subject: Subject) -> Iterator[str]:
+    """A run that cannot be planned stops the study before anything runs; data that is missing is replaced."""
+    points = make_points(read_study(subject.spec.file, "smoke"), [])
+    datasets = DatasetCache(places(), use_placeholders=True)
+    try:
+        make_grid(points, subject.catalog, datasets, MACHINE, lambda line: None)
+    except RequestError as error:
+        yield from (f"scale smoke: {problem}" for problem in error.problems)
+
+
+@check(
+    "method", change="correct the recipe's paths and values, or name components that are installed", needs=("builds",)
+)
+def has_valid_recipes(subject: Subject) -> Iterator[str]:
+    """Most users run a recipe: one with a misspelled setting fails for them."""
+    for recipe in subject.spec.recipes:
+        yield from (
+            f"recipe {recipe.name!r}: {problem}" for problem in recipe_errors(recipe, subject.spec, subject.catalog)
+        )
+
+
+def recipe_errors(recipe: Recipe, method: MethodSpec[Any], catalog: Catalog) -> Iterator[str]:
+    """Yield unknown settings of a recipe, invalid values, and components that are not installed."""
+    unknown = [path for path in recipe.settings if path.partition(".")[0] not in KEYS]
+    yield from (f"{path}: no such setting{did_you_mean(path, KEYS)}" for path in unknown)
+    for section, cls in (("method", method.config), ("train", TrainSettings)):
+        given = {p.partition(".")[2]: v for p, v in recipe.settings.items() if p.startswith(f"{section}.")}
+        problems: list[str] = []
+        convert(given, cls, section, problems)
+        yield from problems
+    kinds: tuple[Kind, ...] = ("backbone", "augmentation")
+    for kind in kinds:
+        name = recipe.settings.get(f"{kind}.name", LABEL_PRESERVING)
+        found = catalog.find(kind, str(name)) if name != LABEL_PRESERVING else None
+        if isinstance(found, str):
+            yield found
+
+
 @check("recipe", change="use a method, components and settings that are installed")
 def matches_its_method(subject: Subject) -> Iterator[str]:
     """A recipe for another plugin's method breaks silently when that method changes."""
@@ -69,17 +124,3 @@ def states_values_in_range(subject: Subject) -> Iterator[str]:
         metric = metrics.find(row.metric)
         if not metric.low <= row.value <= metric.high:
             yield f"{row.method} on {row.dataset}: {row.metric} is {row.value:g}, outside [{metric.low}, {metric.high}]"
-
-
-@check(
-    "executor",
-    change="return '' or one line from missing(), and accept the settings as argument of the implementation",
-    needs=("has_an_implementation",),
-)
-def reports_missing_requirements(subject: Subject) -> Iterator[str]:
-    """Without the cluster's packages, users need a one-line message, not a traceback."""
-    message = subject.spec.missing()
-    if not isinstance(message, str) or "\n" in message:
-        yield f"missing() returns {message!r}"
-    elif not message:
-        subject.component.implementation()(subject.spec.smoke)

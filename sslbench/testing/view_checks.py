@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sslbench.api.modules import Operation
 from sslbench.api.specs import OperationParts
-from sslbench.api.values import Modality, Role, View
+from sslbench.api.values import Modality, Role, Target, View
 from sslbench.config.augmentations import PlannedAugmentation, choose_augmentations, fill_in_size
 from sslbench.data.keyed_random import CounterRandom
+from sslbench.data.table import Column, Pool, Prepared
 from sslbench.data.views import BuiltAugmentation, ViewMaker
 from sslbench.testing.check import NotApplicable, Subject, check
 from sslbench.testing.example_modalities import example_modalities
 from sslbench.train.build import build_augmentation
 
 ROWS, SIDE = 8, 32
+REFERENCE_ROWS = 32
+BATCH_TOLERANCE = {"cpu": 1e-5, "cuda": 1e-3}
+"""Largest difference of a sample's views between batches; devices round differently."""
 
 
 def supported_modalities(subject: Subject) -> dict[str, Modality]:
@@ -25,17 +30,21 @@ def supported_modalities(subject: Subject) -> dict[str, Modality]:
     return {what: m for what, m in example_modalities(subject.catalog).items() if subject.spec.takes(m.layout)}
 
 
+def random_values(modality: Modality, rows: int = ROWS, seed: int = 1) -> Tensor:
+    """Return random samples [rows, *shape] in [0, 1]."""
+    return torch.rand(rows, *modality.shape, generator=torch.Generator().manual_seed(seed))
+
+
 def sample(modality: Modality) -> dict[str, Tensor]:
     """Return rows of one modality called 'x', and a value 'x.mark' that no operation knows."""
-    generator = torch.Generator().manual_seed(1)
-    return {"x": torch.rand(ROWS, *modality.shape, generator=generator), "x.mark": torch.arange(float(ROWS))}
+    return {"x": random_values(modality), "x.mark": torch.arange(float(ROWS))}
 
 
 def build_operation(subject: Subject, modality: Modality) -> Operation:
     """Build the operation, with its smoke settings, for one modality called 'x'."""
     config = fill_in_size(subject.spec.smoke, SIDE)
     wanted = subject.spec.reference(config)
-    reference = {"x": torch.rand(wanted, *modality.shape)} if wanted else {}
+    reference = {"x": random_values(modality, wanted, seed=2)} if wanted else {}
     built: Operation = subject.component.implementation()(
         config, OperationParts(modalities={"x": modality}, reference=reference)
     )
@@ -45,10 +54,21 @@ def build_operation(subject: Subject, modality: Modality) -> Operation:
 def apply_operation(
     subject: Subject, modality: Modality, view: View, rows: Tensor | None = None, seed: int = 0
 ) -> View:
-    """Apply the operation, with its smoke settings, to a view."""
+    """Apply the operation, with its smoke settings, to a view; its reference samples are the same in every call."""
     operation = build_operation(subject, modality)
     draws = CounterRandom.of(torch.arange(ROWS) if rows is None else rows, seed)
     return operation(view, draws)
+
+
+def reference_pool(modalities: Mapping[str, Modality]) -> Pool:
+    """Return a pool of random samples, from which operations get reference samples as in a run."""
+    rows = np.arange(REFERENCE_ROWS)
+    random = {name: [m.code.random(m, np.random.default_rng(row)) for row in rows] for name, m in modalities.items()}
+    table = Prepared(
+        key="kit", name="kit", modalities=modalities, target=Target(kind="none"), labels=np.full(len(rows), -1),
+        columns={}, data={name: Column(values=np.stack(values)) for name, values in random.items()}, kept=rows,
+    )  # fmt: skip
+    return Pool(members=[(table, rows)], modalities=modalities)
 
 
 @check(
@@ -123,7 +143,7 @@ def moves_facts_with_steps(subject: Subject) -> Iterator[str]:
 
 @check(
     "operation",
-    change="take every random number from draws.uniform() or draws.normal()",
+    change="take every random number from draws.uniform() or draws.normal(), and set random=False only without any",
     needs=("does_not_modify_its_input",),
 )
 def uses_given_random_numbers(subject: Subject) -> Iterator[str]:
@@ -135,6 +155,10 @@ def uses_given_random_numbers(subject: Subject) -> Iterator[str]:
             made.append(apply_operation(subject, modality, sample(modality))["x"])
         if not torch.equal(*made):
             yield f"{what} gives different results with the same draws"
+        elif not subject.spec.random:
+            other = apply_operation(subject, modality, sample(modality), seed=1)["x"]
+            if not torch.equal(made[0], other):
+                yield f"{what}: has random=False, but other draws give other results"
 
 
 @check(
@@ -168,11 +192,12 @@ def uses_installed_operations(subject: Subject) -> Iterator[str]:
 )
 def makes_valid_views(subject: Subject) -> Iterator[str]:
     """The whole augmentation must make finite views in range, the same ones for the same draws, for every role."""
-    planned, _ = _planned(subject)
-    for what, modalities in _seen_by(planned, example_modalities(subject.catalog)).items():
-        built = build_augmentation(planned.reset_unused(SIDE), modalities, None)
+    for (what, modalities, built), (_, _, again) in zip(
+        _build_for_each(subject), _build_for_each(subject), strict=True
+    ):
         for role in built.roles:
-            yield from (f"{what}, role {role!r}: {wrong}" for wrong in _view_errors(built, modalities, role))
+            first, second = (_make_views(one, modalities, role) for one in (built, again))
+            yield from (f"{what}, role {role!r}: {wrong}" for wrong in _view_errors(first, second, modalities))
 
 
 @check(
@@ -182,14 +207,34 @@ def makes_valid_views(subject: Subject) -> Iterator[str]:
 )
 def makes_valid_views_under_autocast(subject: Subject) -> Iterator[str]:
     """Alignment is measured on views made under autocast, where an operation may pass half precision to the next."""
-    planned, _ = _planned(subject)
-    for what, modalities in _seen_by(planned, example_modalities(subject.catalog)).items():
-        built = build_augmentation(planned.reset_unused(SIDE), modalities, None)
-        given = {name: sample(modality)["x"] for name, modality in modalities.items()}
+    for what, modalities, built in _build_for_each(subject):
         with torch.autocast("cpu", torch.bfloat16):
-            views = _make_views(built, modalities, "view", given)
+            views = _make_views(built, modalities, "view")
         unusable = [name for name in modalities if any(not torch.isfinite(view[name].float()).all() for view in views)]
         yield from (f"{what}: views of {name!r} are not finite under bfloat16" for name in unusable)
+
+
+@check(
+    "augmentation",
+    change="draw numbers by sample, and use no statistics of the batch; an operation that must sets across_samples=True",
+    needs=("makes_valid_views",),
+)
+def makes_the_same_views_in_any_batch(subject: Subject) -> Iterator[str]:
+    """A sample's views may depend on seed, epoch and sample only: not on batch size, order or device."""
+    planned, _ = _planned(subject)
+    if any(one.choice.spec.across_samples for operations in planned.roles.values() for one in operations):
+        raise NotApplicable("has an operation with across_samples=True")
+    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    for what, modalities, built in _build_for_each(subject):
+        for role in built.roles:
+            expected = _make_views(built, modalities, role)
+            rows = torch.tensor([5, 2])
+            for device in devices:
+                part = _make_views(built, modalities, role, rows, device)
+                for name in modalities:
+                    pairs = [(one[name][rows], other[name].cpu()) for one, other in zip(expected, part, strict=True)]
+                    if any(not torch.allclose(one, other, atol=BATCH_TOLERANCE[device]) for one, other in pairs):
+                        yield f"{what}, role {role!r}: views of {name!r} differ in a smaller batch on {device}"
 
 
 def _seen_by(planned: PlannedAugmentation, examples: Mapping[str, Modality]) -> dict[str, dict[str, Modality]]:
@@ -207,22 +252,36 @@ def _planned(subject: Subject) -> tuple[PlannedAugmentation, list[str]]:
     return planned[0], problems
 
 
+def _build_for_each(subject: Subject) -> Iterator[tuple[str, dict[str, Modality], BuiltAugmentation]]:
+    """Yield the augmentation, with reference samples, for every group of modalities that it changes."""
+    planned, _ = _planned(subject)
+    for what, modalities in _seen_by(planned, example_modalities(subject.catalog)).items():
+        pool = reference_pool(modalities)
+        yield what, modalities, build_augmentation(planned.reset_unused(SIDE), modalities, pool)
+
+
 def _make_views(
-    built: BuiltAugmentation, modalities: Mapping[str, Modality], role: str, given: View
+    built: BuiltAugmentation,
+    modalities: Mapping[str, Modality],
+    role: str,
+    rows: Tensor | None = None,
+    device: str = "cpu",
 ) -> tuple[View, ...]:
-    """Make two views of a role, with the same random numbers in every call."""
-    maker = ViewMaker(modalities=modalities, sizes={}, seed=0)
-    return maker.make(given, torch.arange(ROWS), 0, built, {role: Role(count=2)})[role]
+    """Make two views of a role of some of the random samples, with the same random numbers in every call."""
+    samples = torch.arange(ROWS) if rows is None else rows
+    given = {name: random_values(modality)[samples].to(device) for name, modality in modalities.items()}
+    maker = ViewMaker(modalities=modalities, sizes={}, seed=0, device=torch.device(device))
+    return maker.make(given, samples.to(device), 0, built, {role: Role(count=2)})[role]
 
 
-def _view_errors(built: BuiltAugmentation, modalities: Mapping[str, Modality], role: str) -> Iterator[str]:
-    given = {name: sample(modality)["x"] for name, modality in modalities.items()}
-    first, second = (_make_views(built, modalities, role, given) for _ in range(2))
+def _view_errors(first: Sequence[View], second: Sequence[View], modalities: Mapping[str, Modality]) -> Iterator[str]:
     for name, modality in modalities.items():
-        for one, same in zip(first, second, strict=True):
-            if not torch.equal(one[name], same[name]):
+        for one, same in ((a[name], b[name]) for a, b in zip(first, second, strict=True)):
+            if not torch.equal(one, same):
                 yield "views differ for the same draws"
-            if not torch.isfinite(one[name]).all():
+            if one.dtype != torch.float32:
+                yield f"views of {name!r} are {one.dtype}, not float32"
+            if not torch.isfinite(one).all():
                 yield "views are not finite"
-            elif modality.has_unit_range and not -1e-4 <= float(one[name].min()) <= float(one[name].max()) <= 1 + 1e-4:
+            elif modality.has_unit_range and not -1e-4 <= float(one.min()) <= float(one.max()) <= 1 + 1e-4:
                 yield "images exceed [0, 1]"

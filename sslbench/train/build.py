@@ -110,8 +110,11 @@ def _removed_facts(spec: OperationSpec[Any], modalities: Mapping[str, Modality])
 
 
 def _read_reference(pool: Pool, count: int) -> Mapping[str, Any]:
+    """Read rows of a pool in their natural range, as views have it; the same rows for every seed."""
     rows = np.random.default_rng(REFERENCE_SEED).choice(len(pool), size=min(count, len(pool)), replace=False)
-    return {name: torch.from_numpy(values) for name, values in pool.read(np.sort(rows)).items()}
+    stored = {name: torch.from_numpy(values) for name, values in pool.read(np.sort(rows)).items()}
+    modalities = pool.modalities
+    return {name: modalities[name].code.natural(x) if name in modalities else x for name, x in stored.items()}
 
 
 def build_method(

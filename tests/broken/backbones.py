@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -110,6 +110,48 @@ class Positioned(Mean):
         """Freeze nothing."""
 
 
+class OwnStatistics(Mean):
+    """Keep the statistics of the data in an attribute that is not saved."""
+
+    def __init__(self, config, modality):
+        super().__init__(config, modality)
+        self.own = modality.mean, modality.std
+
+    def normalize(self, x):
+        mean, std = (torch.tensor(one) for one in self.own)
+        places = (-1, 1, 1) if self.layout == "image" else (-1,)
+        return (x - mean.view(places)) / std.view(places)
+
+
+class ByLongest(Mean):
+    """Divide the sum of the true steps by the length of the longest sequence of a batch."""
+
+    def pooled(self, x, length=None):
+        found = super().pooled(x, length)
+        return found if length is None else found * length.unsqueeze(1) / length.max()
+
+
+class Wide(Mean):
+    """Have as many channels as the settings state."""
+
+    def __init__(self, config, modality):
+        super().__init__(config, modality)
+        self.after = nn.Linear(8, config.width)
+        self.width = config.width
+
+    def forward(self, x, length=None):
+        return self.after(super().forward(x, length))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Width:
+    width: int = 8
+
+
+def wide(folder):
+    return replace(backbone(Wide)(folder), config=Width, smoke=Width(), without_weights=lambda config: Width(width=4))
+
+
 class Published(Mean):
     def published(self):
         return dict(self.state_dict())
@@ -136,4 +178,9 @@ BROKEN = {
     "drops_paths_in_training_only": backbone(Drops, "drop-path"),
     "freezes_learned_positions": backbone(Positioned, "learned-positions"),
     "has_statistics_of_published_weights": backbone(Published),
+    "keeps_its_statistics": backbone(OwnStatistics),
+    "has_the_same_tensors_without_weights": wide,
 }
+FAULTS = [("ignores_padding", "different features alone and padded to 8 steps", backbone(ByLongest))]
+"""Checks and what they find in backbones with another defect than those of `BROKEN`."""
+SOUND = backbone(Mean)

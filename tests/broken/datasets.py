@@ -126,6 +126,40 @@ class OneGroup(Images):
         self.columns = {**self.columns, "dish": np.full(20, "a")}
 
 
+class CountsReads(Images):
+    """Return samples that depend on the number of earlier ones."""
+
+    reads = 0
+
+    def read(self, row, rng):
+        self.reads += 1
+        return {"image": np.full((1, 8, 8), self.reads, np.uint8)}
+
+
+class OneBuffer(Images):
+    """Return every sample in the same array."""
+
+    buffer = np.zeros((1, 8, 8), np.uint8)
+
+    def read(self, row, rng):
+        self.buffer[:] = row
+        return {"image": self.buffer}
+
+
+def images(**members):
+    """Make a dataset with other members."""
+
+    class Other(Images):
+        def __init__(self, config, source):
+            super().__init__(config, source)
+            for name, value in members.items():
+                setattr(self, name, value)
+
+    return dataset(Other)
+
+
+IDS = {"id": np.arange(20).astype(str)}
+NUMBERS, LABELS = (Target(kind=kind, names=("a", "b")) for kind in ("value", "labels"))
 IMAGE = {"image": Modality(layout="image", shape=(1, 8, 8))}
 BROKEN = {
     "raises_when_files_are_missing": dataset(Images, embedded=False),
@@ -140,15 +174,44 @@ BROKEN = {
     "is_thread_safe": dataset(Shared),
     "works_offline": dataset(Online),
 }
-UNUSABLE = {
-    "column 'split' contains 'training', which no run uses": dataset(UnknownSplit),
-    "the modality name 'image.left' cannot be used in settings": dataset(Dotted),
-    "splits.groups: 1 group(s) of samples cannot be divided": dataset(OneGroup, groups=("dish",)),
-    "the card announces image, profile; the data has image": dataset(
-        Images, modalities={**IMAGE, "profile": Modality(layout="sequence", shape=(0, 2))}
+FAULTS = [
+    ("is_usable_in_a_run", "column 'split' contains 'training', which no run uses", dataset(UnknownSplit)),
+    ("is_usable_in_a_run", "the modality name 'image.left' cannot be used in settings", dataset(Dotted)),
+    (
+        "is_usable_in_a_run",
+        "splits.groups: 1 group(s) of samples cannot be divided",
+        dataset(OneGroup, groups=("dish",)),
     ),
-    "the card announces 'image' as vector of 1 dimensions, the data as image of 3": dataset(
-        Images, modalities={"image": Modality(layout="vector", shape=(4,))}
+    (
+        "is_usable_in_a_run",
+        "the card announces image, profile; the data has image",
+        dataset(Images, modalities={**IMAGE, "profile": Modality(layout="sequence", shape=(0, 2))}),
     ),
-}
-"""Findings of `is_usable_in_a_run` for datasets that can be read but not used as intended."""
+    (
+        "is_usable_in_a_run",
+        "the card announces 'image' as vector of 1 dimensions, the data as image of 3",
+        dataset(Images, modalities={"image": Modality(layout="vector", shape=(4,))}),
+    ),
+    ("is_reproducible", "row 0: 'image' differs in another order of reading", dataset(CountsReads)),
+    ("is_reproducible", "'image' changes when other rows are read", dataset(OneBuffer)),
+    ("has_valid_columns", "column 'dish' contains int64, not text", images(columns={**IDS, "dish": np.arange(20)})),
+    ("has_valid_columns", "the target has the name 'a' 2 times", images(target=Target(kind="class", names=("a", "a")))),
+    ("has_valid_columns", "sizes has shape (20,), not (20, 2)", images(sizes=np.zeros(20))),
+    (
+        "has_valid_columns",
+        "labels contain 2, but a label is 1 (positive), 0 (negative) or -1 (unknown)",
+        images(target=LABELS, labels=np.full((20, 2), 2)),
+    ),
+    (
+        "has_valid_columns",
+        "labels contain infinity, but an unknown value is NaN",
+        images(target=NUMBERS, labels=np.full((20, 2), np.inf)),
+    ),
+    (
+        "uses_known_names",
+        "label_preserving: ",
+        lambda folder: replace(dataset(Images)(folder), label_preserving="no-such-one"),
+    ),
+]
+"""Checks and what they find in datasets with another defect than those of `BROKEN`."""
+SOUND = images()

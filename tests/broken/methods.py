@@ -17,6 +17,7 @@ from sslbench.api import (
     Role,
 )
 from sslbench.api.modules import Backbone, TrainedMethod
+from sslbench.api.target_losses import loss_of
 from tests.toys.data import CITATION
 
 from .known import SETTINGS
@@ -168,6 +169,96 @@ class Thaws(Sound):
 
 TEACHER = Dependency(kind="backbone", name="kit-encoder", settings={"width": 8}, size=24)
 
+
+class CountsInTraining(Counts):
+    """Count the batches of the training only."""
+
+    def loss(self, batch, step):
+        return super().loss(batch, step) if self.training else Sound.loss(self, batch, step)
+
+
+class MasksByPlace(Sound):
+    """Mask the first rows of every batch, whichever samples these are."""
+
+    def loss(self, batch, step):
+        a = self.project(batch.views["view"][0])
+        first = (torch.arange(len(a)) < len(a) // 4).unsqueeze(1)
+        return Loss(total=super().loss(batch, step).total + 10 * (a * first).square().mean())
+
+
+class DividesByNorm(Sound):
+    def project(self, view):
+        x = view[self.modality]
+        scale = x.flatten(1).norm(dim=1).view(-1, *[1] * (x.ndim - 1))
+        return self.projector(self.encoder(x / scale))
+
+
+class EmbedsNoise(Sound):
+    def embed(self, view):
+        return {name: z + torch.randn_like(z) for name, z in super().embed(view).items()}
+
+
+class EmbedsDifferences(Sound):
+    def embed(self, view):
+        return {name: z - z.mean(0) for name, z in super().embed(view).items()}
+
+
+class IgnoresLength(Sound):
+    def embed(self, view):
+        return {self.modality: self.encoder(view[self.modality])}
+
+
+class Several(TrainedMethod):
+    """A valid method of one or two modalities."""
+
+    def __init__(self, config, parts):
+        super().__init__()
+        self.kept = nn.ModuleDict(dict(parts.encoders))
+
+    @property
+    def encoders(self):
+        return dict(self.kept.items())
+
+    def loss(self, batch, step):
+        a, b = (torch.cat([e(view[m]) for m, e in self.kept.items()], 1) for view in batch.views["view"])
+        return Loss(total=(a - b).square().mean() + (1 - a.var(0)).square().mean())
+
+
+class InventsModalities(Several):
+    """Return zeros for a modality that a view lacks."""
+
+    def embed(self, view):
+        found = super().embed(view)
+        rows = len(next(iter(view.values())))
+        return {m: found.get(m, torch.zeros(rows, e.width)) for m, e in self.kept.items()}
+
+
+class KnowsAll(Sound):
+    """Learn classes, and numbers that are all known."""
+
+    def __init__(self, config, parts):
+        super().__init__(config, parts)
+        self.target = parts.context.target
+        self.head = nn.Linear(self.encoder.width, len(self.target.names))
+        self.projector = nn.Identity()
+
+    def loss(self, batch, step):
+        found = self.head(self.encoder(batch.views["view"][0][self.modality]))
+        if batch.target.ndim == 1:
+            return Loss(total=nn.functional.cross_entropy(found, batch.target))
+        return Loss(total=(found - batch.target).square().mean())
+
+
+class Labeled(KnowsAll):
+    """A valid method that uses labels."""
+
+    def loss(self, batch, step):
+        found = self.head(self.encoder(batch.views["view"][0][self.modality]))
+        return Loss(total=loss_of(self.target).loss(found, batch.target, 0.0))
+
+
+SOUND, SEVERAL = method(Sound), method(Several, modalities=(1, 2))
+LABELED = method(Labeled, uses_labels=True, targets=frozenset({"class", "labels", "value"}))
 BROKEN = {
     "builds": method(Unbuilt),
     "keeps_dependencies_frozen": method(Thaws, dependencies=lambda config: {"teacher": TEACHER}),
@@ -182,8 +273,20 @@ BROKEN = {
     "does_not_collapse": method(Collapsed),
     "stays_finite_in_half_precision": method(Rounded),
     "has_no_scalar_parameters": method(Scaled),
+    "ignores_the_order_of_a_batch": method(MasksByPlace),
+    "stays_finite_on_constant_samples": method(DividesByNorm),
+    "embeds_what_is_present": method(InventsModalities, modalities=(1, 2)),
+    "ignores_padding_of_series": method(IgnoresLength),
+    "learns_from_every_target": method(KnowsAll, uses_labels=True, targets=frozenset({"class", "value"})),
     "accepts_or_rejects_a_batch_of_one": method(Sound, check=lambda config, context: ()),
     "has_valid_recipes": method(Sound, recipes=(Recipe(name="r", summary="r", settings={"train.epoch": 1}),)),
     "settings_survive_a_round_trip": method(Sound, config=Dated, smoke=Dated()),
     "has_a_citation": method(Sound, citation=replace(CITATION, year=0)),
 }  # fmt: skip
+FAULTS = [
+    ("loss_changes_no_state", "'asked' changes in loss()", method(CountsInTraining)),
+    ("embeds_every_space", "different features of 'image' for the same samples", method(EmbedsNoise)),
+    ("embeds_every_space", "depend on the other samples of a batch", method(EmbedsDifferences)),
+    ("uses_known_names", "targets: unknown value 'classes'", method(Sound, targets=frozenset({"class", "classes"}))),
+]
+"""Checks and what they find in methods with another defect than those of `BROKEN`."""

@@ -18,6 +18,12 @@ def accuracy(matrix):
     return np.trace(matrix) / matrix.sum()
 
 
+def spoils(matrix):
+    found = accuracy(matrix)
+    matrix[:] = 0
+    return found
+
+
 BROKEN = {
     "function_exists": of(Derivation.CONFUSION, "tests.broken.metrics:absent"),
     "lies_in_its_range": of(Derivation.CONFUSION, lambda matrix: 100 * accuracy(matrix)),
@@ -25,10 +31,25 @@ BROKEN = {
     "prefers_right_answers": of(Derivation.CONFUSION, lambda matrix: 1 - accuracy(matrix)),
     "has_the_influence_of_samples": of(
         Derivation.VALUES,
-        lambda truth, predicted: abs(truth - predicted).mean(),
+        lambda truth, predicted: np.nanmean(abs(truth - predicted)),
         high=100,
         higher_is_better=False,
         influence=lambda truth, predicted: abs(truth - predicted).mean(1),  # not centered
     ),
     "has_a_summary": of(Derivation.CONFUSION, accuracy, summary=""),
+    "does_not_modify_answers": of(Derivation.CONFUSION, spoils),
 }
+FAULTS = [
+    (
+        "lies_in_its_range",
+        "is nan on a class without samples",
+        of(Derivation.CONFUSION, lambda matrix: (np.diag(matrix) / matrix.sum(1)).mean()),
+    ),
+    (
+        "lies_in_its_range",
+        "is nan on unknown numbers",
+        of(Derivation.VALUES, lambda truth, predicted: abs(truth - predicted).mean(), high=100, higher_is_better=False),
+    ),
+]
+"""Checks and what they find in metrics with another defect than those of `BROKEN`."""
+SOUND = of(Derivation.CONFUSION, accuracy)

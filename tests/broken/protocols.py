@@ -25,7 +25,7 @@ class Nearest:
 
     def learned(self, table, task, trial):
         """Return features and labels to learn from."""
-        return table.features["x"][task.bank], table.target[task.bank]
+        return table.vectors()[task.bank], table.target[task.bank]
 
     def answer(self, query, features, labels):
         means = np.stack([features[labels == code].mean(0) for code in range(4)])
@@ -34,16 +34,16 @@ class Nearest:
     def measure(self, trial):
         table = trial.table()
         for place, task in enumerate(trial.tasks):
-            said = self.answer(table.features["x"][task.query], *self.learned(table, task, trial))
+            said = self.answer(table.vectors()[task.query], *self.learned(table, task, trial))
             yield Outcome(task=place, rows=task.query, predicted=said, scores=self.scores())
 
     def scores(self):
         return {}
 
 
-def protocol(cls, *metrics):
+def protocol(cls, *metrics, targets=("class",)):
     return lambda folder: ProtocolSpec(**SETTINGS, build=cls, needs=frozenset({Need.FEATURES}),
-                                       targets=frozenset({"class"}), metrics=metrics, chooses=("units",))  # fmt: skip
+                                       targets=frozenset(targets), metrics=metrics, chooses=("units",))  # fmt: skip
 
 
 class Undeclared(Nearest):
@@ -54,7 +54,7 @@ class Undeclared(Nearest):
 class Shuffles(Nearest):
     def learned(self, table, task, trial):
         some = np.random.default_rng().permutation(task.bank)[:12]
-        return table.features["x"][some], table.target[some]
+        return table.vectors()[some], table.target[some]
 
     def answer(self, query, features, labels):
         return labels[((query[:, None] - features[None]) ** 2).sum(-1).argmin(1)]
@@ -65,7 +65,21 @@ class Shifted(Nearest):
         return (super().answer(query, features, labels) + 1) % 4
 
 
-class Constant(Nearest):
+class NearestSample(Nearest):
+    """A valid protocol of any target: predict the labels of the nearest known sample."""
+
+    def answer(self, query, features, labels):
+        if labels.ndim == 1:
+            return super().answer(query, features, labels)
+        found = np.empty((len(query), labels.shape[1]))
+        for place, column in enumerate(labels.astype(float).T):
+            known = (column >= 0) if labels.dtype.kind == "i" else ~np.isnan(column)
+            nearest = ((query[:, None] - features[known][None]) ** 2).sum(-1).argmin(1)
+            found[:, place] = column[known][nearest]
+        return found
+
+
+class Constant(NearestSample):
     """Predict the same numbers for every sample, and classes correctly."""
 
     def answer(self, query, features, labels):
@@ -74,10 +88,58 @@ class Constant(Nearest):
         return super().answer(query, features, labels)
 
 
+class CodesOnly(Nearest):
+    """Predict classes, and a code for several labels."""
+
+    def answer(self, query, features, labels):
+        return super().answer(query, features, labels) if labels.ndim == 1 else np.zeros(len(query), int)
+
+
+class PeeksAtNumbers(NearestSample):
+    """Learn numbers from the query too."""
+
+    def learned(self, table, task, trial):
+        rows = np.concatenate([task.bank, task.query]) if table.target.ndim == 2 else task.bank
+        return table.vectors()[rows], table.target[rows]
+
+
+class FirstTask(Nearest):
+    """Solve one task of several."""
+
+    def measure(self, trial):
+        yield next(iter(super().measure(trial)))
+
+
+class AnyRows(Nearest):
+    """Predict validation rows as well."""
+
+    def measure(self, trial):
+        table = trial.table()
+        for place, task in enumerate(trial.tasks):
+            rows = np.concatenate([task.validation, task.query])
+            said = self.answer(table.vectors()[rows], *self.learned(table, task, trial))
+            yield Outcome(task=place, rows=rows, predicted=said)
+
+
+class AveragesPadding(Nearest):
+    """Average every step of a series, and those of padding."""
+
+    def vectors(self, table):
+        features = table.features["x"]
+        return features if features.ndim == 2 else features.mean(1)
+
+    def measure(self, trial):
+        table = trial.table()
+        for place, task in enumerate(trial.tasks):
+            features = self.vectors(table)
+            said = self.answer(features[task.query], features[task.bank], table.target[task.bank])
+            yield Outcome(task=place, rows=task.query, predicted=said)
+
+
 class Peeks(Nearest):
     def learned(self, table, task, trial):
         rows = np.concatenate([task.bank, task.query])
-        return table.features["x"][rows], table.target[rows]
+        return table.vectors()[rows], table.target[rows]
 
 
 class ReadsNames(Nearest):
@@ -108,7 +170,7 @@ class Hides(Nearest):
             features, labels = self.learned(table, task, trial)
 
             def said(rows, units, features=features, labels=labels):
-                return self.answer(table.features["x"][rows, :units], features[:, :units], labels)
+                return self.answer(table.vectors()[rows, :units], features[:, :units], labels)
 
             held_out = table.target[task.validation]
             shares = {units: float((said(task.validation, units) == held_out).mean()) for units in (4, 16)}
@@ -128,6 +190,37 @@ class Tells(Hides):
     def told(self, shares, best):
         among = tuple(({"units": units}, share) for units, share in shares.items())
         return {"chosen": {"units": best}, "chosen_on": "validation", "considered": among}
+
+
+class ChoosesOnQuery(Tells):
+    """Select the number of features on the query, without reporting it."""
+
+    def measure(self, trial):
+        table = trial.table()
+        for place, task in enumerate(trial.tasks):
+            features, labels = self.learned(table, task, trial)
+            said = {u: self.answer(table.vectors()[task.query, :u], features[:, :u], labels) for u in (4, 16)}
+            best = max(said, key=lambda units: (said[units] == table.target[task.query]).mean())
+            yield Outcome(task=place, rows=task.query, predicted=said[best])
+
+
+class HidesForNumbers(NearestSample):
+    """Select the number of features by validation rows, and report it for classes only."""
+
+    def measure(self, trial):
+        if trial.target.kind == "class":
+            yield from super().measure(trial)
+            return
+        table = trial.table()
+        for place, task in enumerate(trial.tasks):
+            features, labels = self.learned(table, task, trial)
+            truth = table.target[task.validation]
+
+            def said(rows, units, features=features, labels=labels):
+                return self.answer(table.vectors()[rows, :units], features[:, :units], labels)
+
+            best = min((4, 16), key=lambda units: np.nanmean((said(task.validation, units) - truth) ** 2))
+            yield Outcome(task=place, rows=task.query, predicted=said(task.query, best))
 
 
 class TellsNoName(Tells):
@@ -197,13 +290,11 @@ BROKEN = {
     "returns_scores_of_every_class": protocol(ScoresMore),
     "is_deterministic": protocol(Shuffles),
     "solves_easy_data": protocol(Shifted),
-    "solves_easy_data_of_every_target": lambda folder: replace(
-        protocol(Constant)(folder), targets=frozenset({"class", "value"})
-    ),
     "ignores_query_labels": protocol(Peeks),
     "is_at_chance_on_random_labels": protocol(ReadsNames),
     "ignores_row_order": protocol(First),
     "does_not_modify_features": protocol(InPlace),
+    "ignores_padding_of_features": protocol(AveragesPadding),
     "scores_fall_with_noise": protocol(LikesNoise),
     "reports_its_selection": protocol(Hides),
     "has_usable_dependencies": lambda folder: replace(
@@ -214,15 +305,24 @@ BROKEN = {
     "stays_within_metric_ranges": protocol(Undeclared, Metric(name="beauty", low=0.0, high=0.5)),
 }
 
-MISSTATED = {
-    "but chosen is empty": protocol(TellsNoName),
-    "is chosen on validation, but considered is empty": protocol(TellsNoRivals),
-    "is not the best of considered": protocol(TellsAnother),
-    "in considered, but": protocol(TellsMore),
-    "by its predictions": protocol(ScoresDistances),
-}
-"""Findings of `reports_its_selection` for protocols with an inconsistent report."""
-UNSCORED = {"scores are not finite": protocol(ScoresNothing)}
-"""Findings of `returns_scores_of_every_class` in addition to that of `BROKEN`."""
+FAULTS = [
+    ("returns_valid_outcomes", "class: yields 1 and 0 outcomes for two tasks", protocol(FirstTask)),
+    ("returns_valid_outcomes", "class: predicts rows that are not in the query of task 0", protocol(AnyRows)),
+    ("returns_scores_of_every_class", "scores are not finite", protocol(ScoresNothing)),
+    ("solves_easy_data", "value: scores -0.0", protocol(Constant, targets=("class", "value"))),
+    ("returns_valid_outcomes", "labels: raised IndexError", protocol(Nearest, targets=("class", "labels"))),
+    ("solves_easy_data", "labels: predictions have shape", protocol(CodesOnly, targets=("class", "labels"))),
+    ("ignores_query_labels", "value: predictions change", protocol(PeeksAtNumbers, targets=("class", "value"))),
+    ("ignores_query_labels", "value: predictions change", protocol(PeeksAtNumbers, targets=("value",))),
+    ("ignores_query_labels", "class: predictions change", protocol(ChoosesOnQuery)),
+    ("reports_its_selection", "value: outcome 0 depends on", protocol(HidesForNumbers, targets=("class", "value"))),
+    ("reports_its_selection", "but chosen is empty", protocol(TellsNoName)),
+    ("reports_its_selection", "is chosen on validation, but considered is empty", protocol(TellsNoRivals)),
+    ("reports_its_selection", "is not the best of considered", protocol(TellsAnother)),
+    ("reports_its_selection", "in considered, but", protocol(TellsMore)),
+    ("reports_its_selection", "by its predictions", protocol(ScoresDistances)),
+]
+"""Checks and what they find in protocols with another defect than those of `BROKEN`."""
 SOUND = protocol(Tells)
 SCORED = protocol(Scores)
+ANY_TARGET = protocol(NearestSample, targets=("class", "labels", "value"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from sslbench.api import KeyedRandom, OperationParts, View
@@ -13,8 +12,7 @@ from sslbench_plankton.operations.mismatched_pairs import MismatchedPairsConfig
 def mismatch_pairs(config: MismatchedPairsConfig, parts: OperationParts) -> Operation:
     """One row of the reference set for each sample, by its own draw."""
     others = sorted(parts.modalities)[1:]
-    stored = {name: x for name, x in parts.reference.items() if name.partition(".")[0] in others}
-    held = {name: x / 255 if x.dtype == torch.uint8 else x for name, x in stored.items()}
+    held = {name: x for name, x in parts.reference.items() if name.partition(".")[0] in others}
 
     def change(view: View, draws: KeyedRandom) -> View:
         if not held:
