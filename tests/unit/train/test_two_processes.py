@@ -43,6 +43,7 @@ SHARDED = ("mae", "moco-v2-plus", "deepcluster-v2", "barlow-twins", "toy-queue")
 TOY_METHODS = ("toy-masks", "toy-assignments", "toy-queue", "toy-sizes")
 
 
+@cache
 def everything() -> dict:
     """Return every installed method that trains, on digits, and toys with a queue, masks, assignments, view sizes."""
     wanted, toys = {}, [*STEPS, "view.size=16", "train.batch_size=16"]
