@@ -25,7 +25,7 @@ class Varied:
         are none, those with the largest number or the first text. 'largest': the largest number of each run. 'mean': the
         mean, as its values only repeat a measurement with other random numbers.
     number: place of results without it on an axis of numbers.
-    format: note on a value, with {value} or {percent} ('': label and value).
+    format: note on a value, with {value}, or {percent} of a number ('', and for names with {percent}: label and value).
     other_target: whether its values name something that answers are compared with instead of the target. Such scores do not
         follow from stored answers, and leaderboards leave them out.
     """
@@ -40,6 +40,9 @@ class Varied:
 
     def describe(self, value: Scalar) -> str:
         """Describe a value under which numbers were measured."""
-        text = self.format or f"{self.label or self.name.replace('_', ' ')} {{value}}"
-        percent = f"{100 * value:g}" if isinstance(value, (int, float)) else str(value)
-        return text.replace("{percent}", percent).replace("{value}", str(value))
+        named = f"{self.label or self.name.replace('_', ' ')} {value}"
+        if isinstance(value, (int, float)):
+            text = self.format.replace("{percent}", f"{100 * value:g}")
+        else:  # a name, such as that of a list of labels, has no percentage
+            text = "" if "{percent}" in self.format else self.format
+        return text.replace("{value}", str(value)) or named

@@ -18,8 +18,9 @@ from sslbench.data.label_lists import LabelList, divide_by_list
 from sslbench.data.splits import VERSION, Division
 
 FRACTION = Varied(
-    name="fraction", unset="all labels", default="unset", number=1.0, format="{percent} % of the training labels"
-)
+    name="fraction", label="label list", unset="all labels", default="unset", number=1.0,
+    format="{percent} % of the training labels",
+)  # fmt: skip
 """The share of the training labels of a task, or the name of its list of ids."""
 TASK_SETTINGS = (FRACTION,)
 """Settings of tasks, which every protocol may report; a fold is a column of its own."""

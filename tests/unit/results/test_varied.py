@@ -11,8 +11,9 @@ import pytest
 from sslbench.analysis.tables.hypotheses import Hypothesis, judge_hypothesis
 from sslbench.analysis.tables.selection import select, select_scores, separate_settings
 from sslbench.analysis.tables.study_frames import study_frame
-from sslbench.api import RequestError, Varied
+from sslbench.api import Outcome, RequestError, Varied
 from sslbench.catalog.rules import SCORE_COLUMNS, broken_rules
+from sslbench.data.label_subsets import FRACTION
 from sslbench.results.frames import DATA_COLUMNS, RUN_COLUMNS
 from sslbench.results.old_records import installed_catalog
 from sslbench.results.record import Record, Score, decode
@@ -110,6 +111,8 @@ def test_a_value_is_described_in_the_declared_form():
     assert Varied(name="shots").describe(16) == "shots 16"
     assert Varied(name="crop_size", label="crops of").describe("a") == "crops of a"
     assert Varied(name="share", format="{percent} % of {value}").describe(0.25) == "25 % of 0.25"
+    assert FRACTION.describe(0.1) == "10 % of the training labels"
+    assert FRACTION.describe("few") == "label list few"
     assert Varied(name="share", format="{value.__class__} {0}").describe(1) == "{value.__class__} {0}"
 
 
@@ -142,3 +145,12 @@ def test_two_protocols_of_a_request_declare_a_setting_alike():
         planned("protocols=[knn,linear]", method="raw-features", catalog=catalog)
     (problem,) = caught.value.problems
     assert problem.startswith("protocols: 'knn' and 'linear' declare the setting 'head' differently")
+
+
+def test_settings_and_choices_that_are_not_declared_are_named():
+    spec = installed_catalog().components["protocol"]["knn"].spec
+    assert list(spec.find_undeclared(Outcome(task=0, chosen={"k": 5}))) == []
+    assert list(spec.find_undeclared(Outcome(task=0, setting={"head": "mlp"}, chosen={"width": 1}))) == [
+        "varies the setting 'head', which its spec does not declare. Add Varied(name='head') to varies",
+        "chooses 'width', which its spec does not declare. Add 'width' to chooses",
+    ]
