@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from sslbench.api import DatasetCard, DatasetSpec, NonNegativeFloat, NonNegativeInt, PositiveInt, hookimpl, setting
 from sslbench_crops.citations import SSLBENCH
+from sslbench_crops.datasets.crop_pairs import VALUES_A, VALUES_B
 from sslbench_crops.modalities import Sensors, pair_modalities
-from sslbench_crops.phenology import VALUES_A, VALUES_B
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
