@@ -19,6 +19,7 @@ RELEASE = Release(
     python_files=BATCHES,
     records=(10_000,) * 6,
     label_bytes=1,
+    label_byte=0,
     label_key=b"labels",
 )
 

@@ -28,6 +28,7 @@ RELEASE = Release(
     python_files=("train", "test"),
     records=(50_000, 10_000),
     label_bytes=2,  # the coarse label, then the fine one
+    label_byte=1,
     label_key=b"fine_labels",
 )
 

@@ -33,7 +33,7 @@ def read_binary(folder: Path, release: Release) -> ImagesAndLabels:
             raise DataBroken(f"{message}. Download it again")
         parts.append(content.reshape(-1, length))
     joined = np.concatenate(parts)
-    labels = joined[:, release.label_bytes - 1].astype(np.int64)
+    labels = joined[:, release.label_byte].astype(np.int64)
     return joined[:, release.label_bytes :].reshape(-1, 3, 32, 32), labels
 
 

@@ -29,8 +29,8 @@ class CifarConfig:
 class Release:
     """Names of a collection's folders and files, their numbers of records, and the label that is read.
 
-    The last file is the test part. The last of the `label_bytes` before a binary record's pixels is the label; in pickled
-    batches its key is `label_key`.
+    The last file is the test part. Byte `label_byte` of the `label_bytes` before a binary record's pixels is the label; in
+    pickled batches its key is `label_key`.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Release:
     python_files: Sequence[str]
     records: Sequence[int]
     label_bytes: int
+    label_byte: int
     label_key: bytes
 
 

@@ -1,0 +1,1 @@
+"""Datasets in their published layouts: specs and their readers side by side."""

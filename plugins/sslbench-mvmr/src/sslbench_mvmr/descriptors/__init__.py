@@ -1,0 +1,1 @@
+"""Hand-crafted image descriptors as encoders without parameters: specs and their implementations side by side."""

@@ -1,0 +1,37 @@
+"""Scattering transform as a descriptor. Spec only; see `scattering_model`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sslbench.api import BackboneSpec, PositiveInt, hookimpl, setting
+from sslbench_mvmr.citations import SCATTERING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScatteringConfig:
+    """Settings of the scattering transform of second order."""
+
+    scales: PositiveInt = setting(2, "Number of scales J: positions are averaged over 2^J pixels.")
+    angles: PositiveInt = setting(8, "Number of directions L.")
+
+
+def provides(config: ScatteringConfig) -> frozenset[str]:
+    """Return the capabilities beyond encoding."""
+    return frozenset()
+
+
+@hookimpl
+def sslbench_backbones() -> Iterable[BackboneSpec[ScatteringConfig]]:
+    yield BackboneSpec(
+        name="scattering",
+        version=1,
+        summary="scattering transform of second order, without parameters: 15,552 numbers at 32 px in color",
+        citation=SCATTERING,
+        config=ScatteringConfig,
+        smoke=ScatteringConfig(scales=1, angles=2),
+        build="sslbench_mvmr.descriptors.scattering_model:Scattering",
+        layouts=frozenset({"image"}),
+        provides=provides,
+    )

@@ -1,0 +1,1 @@
+"""Operations with one draw for a whole batch: specs and their implementation side by side."""
