@@ -80,7 +80,7 @@ def libraries(config: TimmConfig) -> Iterable[str]:
 def sslbench_backbones() -> Iterable[BackboneSpec[TimmConfig]]:
     yield BackboneSpec(
         name="timm",
-        version=3,
+        version=4,
         summary="every timm model by its timm name, such as resnet18 or vit_tiny_patch16_224",
         citation=TIMM,
         config=TimmConfig,
