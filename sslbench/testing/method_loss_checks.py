@@ -183,7 +183,7 @@ def accepts_or_rejects_a_batch_of_one(subject: Subject) -> Iterator[str]:
     except RequestError:
         return
     rig, method = start_method(subject)
-    total = method.loss(select_rows(rig.batch(), torch.tensor([0])), rig.step()).total
+    total = method.loss(select_rows(rig.batch(), torch.tensor([0])), rig.step()).total.detach()
     if not torch.isfinite(total):
         yield f"train.batch_size=1 is accepted, but the loss of one row is {float(total)}"
 
