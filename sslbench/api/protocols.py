@@ -48,7 +48,7 @@ class ProtocolSpec(Spec[C]):
     label_fractions: whether it is repeated for each fraction in `splits.label_fractions`, and each list of labels.
     augments: whether its trainings augment samples.
     samples_seen: samples that its trainings process for a bank of a given size, for cost estimates (None: those of the data).
-    is_default: whether it runs where a request names no protocol.
+    is_default: whether it runs where a request names no protocol; installing a package should not change such requests.
     tests_on_training_rows: whether it tests on rows beyond the split's test part; refused where a method learned from them.
     max_test_samples: limit on the test samples (0: all); printed under tables.
     """
@@ -64,7 +64,7 @@ class ProtocolSpec(Spec[C]):
     label_fractions: bool = True
     augments: Callable[[C], bool] = may_augment
     samples_seen: Callable[[C, int], int] | None = None
-    is_default: bool = True
+    is_default: bool = False
     tests_on_training_rows: Callable[[C], bool] = tests_on_no_training_row
     max_test_samples: Callable[[C], int] = zero
 

@@ -100,6 +100,8 @@ class Plan:
     def has_identical_views(self) -> bool:
         """Return whether the method compares views of a sample that are identical in some modality."""
         compares = self.spec.trains and (self.spec.compares_views or self.spec.identical_views)
+        if compares and self.spec.identical_views and sum(role.count for role in self.roles.values()) == 1:
+            return True  # it compares one view with itself
         return compares and any(find_identical_views(a, self.roles, self.modalities) for a in self.augmentations)
 
 

@@ -122,6 +122,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[ClusteringConfig]]:
         libraries=libraries,
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class"}),
+        is_default=True,
         varies=(
             Varied(name="clusters"),
             Varied(name="against", unset="class", default="unset", other_target=True),

@@ -111,6 +111,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[DiagnosticsConfig]]:
         build="sslbench.protocols.diagnostics_evaluator:Diagnostics",
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class", "labels", "value", "none"}),
+        is_default=True,
         views=two_views,
         label_fractions=False,
         max_test_samples=max_test_samples,

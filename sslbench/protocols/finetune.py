@@ -118,5 +118,6 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[FinetuneConfig]]:
         samples_seen=samples_seen,
         needs=frozenset({Need.ENCODERS}),
         targets=frozenset({"class", "labels", "value"}),
+        is_default=True,
         chooses=("epoch",),
     )

@@ -94,6 +94,5 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[GalleryConfig]]:
                 summary="samples that are not tested because their group is in the gallery",
             ),
         ),
-        is_default=False,
         tests_on_training_rows=tests_on_training_rows,
     )

@@ -51,5 +51,6 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[KnnConfig]]:
         build="sslbench.protocols.knn_evaluator:Knn",
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class", "labels", "value"}),
+        is_default=True,
         chooses=("k",),
     )

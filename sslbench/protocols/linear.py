@@ -94,6 +94,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[LinearConfig]]:
         samples_seen=samples_seen,
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class", "labels", "value"}),
+        is_default=True,
         varies=(Varied(name="probe_seed", default="mean"),),
         chooses=("rate", "decay"),
     )

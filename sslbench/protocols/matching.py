@@ -99,5 +99,4 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[MatchingConfig]]:
         label_fractions=False,
         max_test_samples=max_test_samples,
         metrics=METRICS,
-        is_default=False,
     )

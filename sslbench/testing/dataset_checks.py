@@ -252,6 +252,7 @@ def _plan(subject: Subject, settings: Any, modality: str) -> Plan:
     request = {
         "method": {"name": "kit-as-is"}, "data": {**to_plain(settings), "name": part}, "seeds": [0], "recipe": "none",
         "protocols": [], "backbones": {modality: {"name": "kit-encoder"}}, "prepare": {"samples": N_ROWS},
+        "splits": {"groups": "none"},  # so few samples may be of one group
         "train": {"batch_size": 2, "precision": "float32"}, "view": {"size": SIDE},
     }  # fmt: skip
     machine = Machine(threads=1, precision="float32")

@@ -46,7 +46,7 @@ def sslbench_protocols():
     yield ProtocolSpec(
         name="their-joined-probe", summary="a head on features and those of a teacher", config=TeacherConfig,
         smoke=TeacherConfig(), build="their_teachers_code:JoinedProbe", needs=frozenset({Need.FEATURES}),
-        targets=frozenset({"class"}), is_default=False, dependencies=dependencies, **KNOWN,
+        targets=frozenset({"class"}), dependencies=dependencies, **KNOWN,
     )
 """
 CODE = """

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 from sslbench_mvmr.dependence import center, exact_distances
-from sslbench_mvmr.methods.agreement_model import Dependence, deviation_hinge, projector, squared_error
+from sslbench_mvmr.methods.agreement_model import BatchDependence, deviation_hinge, projector, squared_error
 from sslbench_mvmr.methods.mv_mr import (
     AUGMENTED,
     FORMS,
@@ -51,7 +51,7 @@ def released_correlation(one: Tensor, two: Tensor) -> float:
 
 def test_the_released_correlation_is_that_of_its_clamped_distances():
     one, two = draw(0, 6, 3) * 5, draw(1, 6, 4) * 5
-    dependence = Dependence(resolve(MvMrConfig(objective="released")), ())
+    dependence = BatchDependence(resolve(MvMrConfig(objective="released")), ())
     found = dependence.compare(dependence.centered(one), dependence.centered(two))
     assert found.item() == pytest.approx(released_correlation(one, two), abs=1e-9)
     tiny = dependence.centered(one * 1e-3)
@@ -124,7 +124,7 @@ def test_the_published_projector_has_151_million_parameters():
 
 
 def test_descriptors_that_the_embedding_ignores_are_named():
-    dependence = Dependence(resolve(MvMrConfig()), ("copy", "noise"))
+    dependence = BatchDependence(resolve(MvMrConfig()), ("copy", "noise"))
     rows, noise = draw(0, 16, 4), draw(1, 16, 4)
     centered = [center(exact_distances(one), "v") for one in (rows, rows, noise)]
     found = [dependence.compare(centered[0], one) for one in centered[1:]]

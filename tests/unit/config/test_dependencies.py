@@ -52,7 +52,7 @@ def method(*teachers):
 def protocol(*teachers):
     return ProtocolSpec(
         name="their-protocol", **KNOWN, config=NoConfig, smoke=NoConfig(), needs=frozenset({Need.FEATURES}),
-        targets=frozenset({"class"}), is_default=False, dependencies=uses(*teachers),
+        targets=frozenset({"class"}), dependencies=uses(*teachers),
     )  # fmt: skip
 
 

@@ -231,3 +231,12 @@ def test_a_leaderboard_marks_an_entry_with_identical_views(identical):
     assert ("(identical views)" in format_row(row, columns)["entry"]) == identical
     _, page = run_page(SimpleNamespace(name="laptop", datasets={}), bundle, entry, [])
     assert ("; identical views</dd>" in page) == identical
+
+
+def test_a_method_that_compares_one_view_with_itself_is_marked():
+    asked = ("data.name=synthetic-crops/pairs", "data.fields=40", "backbones.step-a.name=res-mlp", "recipe=none")
+    plans = {
+        name: planned(f"method.name={name}", "augmentation.name=feature-corruption", *asked)
+        for name in ("scarf", "scarf-released")
+    }
+    assert {name: plan.has_identical_views for name, plan in plans.items()} == {"scarf": False, "scarf-released": True}

@@ -164,7 +164,7 @@ DISTILL = MethodSpec(
 )  # fmt: skip
 PROBE = ProtocolSpec(
     name="their-probe", **KNOWN, config=TeacherConfig, smoke=TeacherConfig(published=False), build=Guided,
-    needs=frozenset({Need.FEATURES}), targets=frozenset({"class"}), is_default=False, dependencies=teachers,
+    needs=frozenset({Need.FEATURES}), targets=frozenset({"class"}), dependencies=teachers,
 )  # fmt: skip
 STRANGER = replace(PROBE, name="their-stranger", build=Stranger)
 COUNTS = replace(

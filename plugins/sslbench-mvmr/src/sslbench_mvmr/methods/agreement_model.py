@@ -39,7 +39,7 @@ def deviation_hinge(rows: Tensor, *, is_smoothed: bool) -> Tensor:
     return torch.relu(1 - deviation).mean()
 
 
-class Dependence(nn.Module):
+class BatchDependence(nn.Module):
     """Distance correlation of rows in the form of an objective.
 
     Buffers: mean correlation with each partner in this epoch, the same with its rows in another order, and the count.
@@ -121,7 +121,7 @@ class Agreement(TrainedMethod, ABC):
         self.config, self.is_raised = config, is_raised
         self.modality, self.encoder = next(iter(parts.encoders.items()))
         self.projector = projector(self.encoder.width, config.projector)
-        self.dependence = Dependence(config, partners if config.representations else ())
+        self.dependence = BatchDependence(config, partners if config.representations else ())
 
     @abstractmethod
     def describe(self, batch: Batch) -> Mapping[str, Tensor]:
