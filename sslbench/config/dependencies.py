@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from sslbench.api.modality import Modality
 from sslbench.api.suggestions import did_you_mean
@@ -23,6 +24,14 @@ def list_modalities(use: Choice, modalities: Mapping[str, Modality]) -> list[str
     return [name for name, modality in modalities.items() if backbone_of(use).spec.takes(modality.layout)]
 
 
+def add_named_modality(
+    use: Choice, encoded: Mapping[str, Modality], data: Mapping[str, Modality]
+) -> dict[str, Modality]:
+    """Return the modalities that a protocol's encoder may take: those that are encoded, and the one of the data it names."""
+    named = {use.modality: data[use.modality]} if use.modality in data and use.modality not in encoded else {}
+    return {**encoded, **named}
+
+
 def input_of(use: Choice, modality: Modality) -> Modality:
     """Return what a used encoder takes: a modality of the run at the size of the encoder, without statistics.
 
@@ -34,12 +43,17 @@ def input_of(use: Choice, modality: Modality) -> Modality:
     return replace(modality, shape=shape, mean=(0.0,) * channels, std=(1.0,) * channels)
 
 
-def dependency_errors(user: Choice, path: str, context: PlanContext) -> list[str]:
-    """Return one message per encoder that a method or a protocol uses and that does not fit the modalities of the run."""
+def dependency_errors(
+    user: Choice, path: str, context: PlanContext, data: Mapping[str, Modality] = MappingProxyType({})
+) -> list[str]:
+    """Return one message per encoder that a method or a protocol uses and that does not fit the modalities of the run.
+
+    data: modalities of all evaluated samples, which a protocol can use although no encoder of the run takes them.
+    """
     return [
         f"{path}.dependencies.{slot}: {problem}"
         for slot, use in user.uses.items()
-        for problem in _find_errors(use, context)
+        for problem in _find_errors(use, replace(context, modalities=add_named_modality(use, context.modalities, data)))
     ]
 
 
@@ -56,6 +70,8 @@ def _find_errors(use: Choice, context: PlanContext) -> Iterator[str]:
         yield f"{backbone.name!r} takes {takes}, but the run encodes {has}. Choose data with such a modality"
     elif not backbone.spec.takes(layout := modalities[names[0]].layout):
         yield f"{backbone.name!r} takes {takes}, but {names[0]!r} has layout {layout}. Choose another backbone"
+    elif not use.size and modalities[names[0]].spec.has_size and 0 in modalities[names[0]].sides:
+        yield f"{names[0]!r} varies in size. State the size of the Dependency in pixels"
     elif use.size and not modalities[names[0]].spec.has_size:
         yield f"size={use.size}: {names[0]!r} has no size in pixels. Remove it from the Dependency"
     else:

@@ -142,6 +142,8 @@ def choose_protocols(draft: Draft, evaluate: Sequence[Part], context: PlanContex
     """Return the requested protocols, or all default protocols that suit the data."""
     settings: Mapping[str, Any] = draft.tree.get("protocol_settings") or {}
     kinds = {part.dataset.target.kind for part in evaluate}
+    every = [part.dataset.modalities for part in evaluate]
+    shared = {name: one for name, one in every[0].items() if all(name in other for other in every)} if every else {}
     requested = draft.tree.get("protocols")
     names = [c.name for c in draft.catalog.all("protocol")]
     if isinstance(requested, str):
@@ -160,7 +162,7 @@ def choose_protocols(draft: Draft, evaluate: Sequence[Part], context: PlanContex
         choice = choose(draft.catalog, "protocol", str(name), settings.get(name) or {}, path, draft.problems)
         if choice is not None:
             chosen.append(choice)
-            draft.problems += dependency_errors(choice, path, context)
+            draft.problems += dependency_errors(choice, path, context, shared)
             if not kinds & choice.spec.targets:
                 needed = " or ".join(KINDS[kind].content for kind in sorted(choice.spec.targets))
                 has = " and ".join(KINDS[kind].content for kind in sorted(kinds))

@@ -15,6 +15,7 @@ from sslbench.api.frozen_encoder import FrozenEncoder
 from sslbench.api.modules import Evaluator, Method
 from sslbench.api.targets import kind_of
 from sslbench.api.values import FeatureTable, Task
+from sslbench.config.dependencies import add_named_modality
 from sslbench.config.stage_inputs import EvaluateInputs, ExtractInputs, ExtractViewsInputs
 from sslbench.data.groups import group_key
 from sslbench.data.label_subsets import tasks_of
@@ -84,8 +85,9 @@ def _load_dependency(inputs: EvaluateInputs, services: StageServices, device: to
     """Return an encoder that a protocol uses; torch is seeded afterwards, so that no number depends on how it was built."""
     if slot not in inputs.protocol.uses:
         return refuse_dependency(slot)
-    modalities, _, _ = load_training_facts(services.pretrained)
-    encoder = build_dependency(inputs.protocol.uses[slot], modalities).to(device)
+    encoded, _, _ = load_training_facts(services.pretrained)
+    use = inputs.protocol.uses[slot]
+    encoder = build_dependency(use, add_named_modality(use, encoded, services.table.modalities)).to(device)
     seed_everything("bench", inputs.seed, slot)
     return encoder
 

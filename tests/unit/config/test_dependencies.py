@@ -101,6 +101,25 @@ def test_what_cannot_be_used_is_one_message_of_the_plan(message):
     assert problem.startswith(f"method.dependencies.teacher: {message}"), problem
 
 
+def test_a_protocol_may_name_a_modality_that_is_not_encoded():
+    """It states a size where the samples of that modality differ in theirs; a method sees encoded modalities alone."""
+    asked = ("backbones.profile.name=profile-cnn", "protocols=[their-protocol]", "recipe=none", "data.samples=5")
+
+    def find_problems(*specs, method="random-init"):
+        with pytest.raises(RequestError) as refused:
+            planned(*asked, method=method, catalog=catalog_with(*specs), data="pulse-pairs/lab")
+        return refused.value.problems
+
+    def protocols(**fields):
+        return protocol(teacher(modality="image", **fields))
+
+    planned(*asked, method="random-init", catalog=catalog_with(protocols(size=16)), data="pulse-pairs/lab")
+    (said,) = find_problems(method(teacher(modality="image")), protocols(size=16), method="their-method")
+    assert "method.dependencies.teacher: the run encodes no modality 'image', only 'profile'" in said
+    (said,) = find_problems(protocols())
+    assert said.endswith("teacher: 'image' varies in size. State the size of the Dependency in pixels")
+
+
 def test_settings_of_what_is_used_have_their_path():
     wrong = teacher(settings={"wdths": 3, "blocks": 0})
     with pytest.raises(RequestError) as refused:
