@@ -26,7 +26,7 @@ from sslbench.convert import to_plain
 from sslbench.data.groups import group_key
 from sslbench.data.label_lists import LabelList, find_list_problems
 from sslbench.data.official_splits import PARTS, count_official_splits
-from sslbench.data.splits import SplitSettings, divide, has_official_split
+from sslbench.data.splits import SplitSettings, divide, division_errors, has_official_split, is_labeled
 from sslbench.environment import places
 from sslbench.testing.check import NotApplicable, Subject, check
 from sslbench.testing.method_rig import rig_of
@@ -210,6 +210,8 @@ def is_usable_in_a_run(subject: Subject) -> Iterator[str]:
     if unusable := [*modality_errors(subject.catalog, dataset.modalities), *_unusable(dataset, subject.spec.card)]:
         yield from unusable
         return
+    if is_labeled(dataset.labels).any():
+        yield from division_errors(dataset.labels, dataset.columns, SplitSettings(), subject.spec.card.groups)
     for name in dataset.modalities:
         try:
             plan = _plan(subject, settings, name)

@@ -174,7 +174,7 @@ def made(cli, tmp_path_factory):
         "run", "--method", "vicreg", "--dataset", "their-scans/scans", "pretrain.pool=their-scans/lines",
         "backbones.line.name=vector-mlp", "--augmentation", "none", "--protocols", "their-heads", "--seeds", "0",
         "--baselines", "random-init", "recipe=none", "train.epochs=1", "train.batch_size=256", "threads=1", "--out", "runs",
-        cwd=folder, env=environment,
+        cwd=folder, env={**environment, "COLUMNS": "160"},
     )  # fmt: skip
     assert answer.returncode == 0, answer.stdout + answer.stderr
     return folder, environment, answer.stdout

@@ -113,7 +113,7 @@ def accuracy(folder: Path, method: str, head: str) -> float:
 def test_a_run_has_a_column_for_every_value(cli, installed, tmp_path):
     made = ("run", "--method", "raw-features", "--dataset", "digits", "--protocols", "their-probe", "--seeds", "0",
             "--baselines", "none", "--out", "runs")  # fmt: skip
-    answer = cli(*made, cwd=tmp_path, env=installed)
+    answer = cli(*made, cwd=tmp_path, env={**installed, "COLUMNS": "160"})
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert re.search(r"their-probe:head=linear\s+their-probe:head=linear\s+their-probe:head=mlp", answer.stdout), (
         answer.stdout

@@ -55,7 +55,7 @@ def test_stl10_has_ten_folds(stl10):
     data = open_stl10(Stl10Config(official_folds=True), source(stl10))
     assert "split" not in data.columns
     third = data.columns["split.3"]
-    assert third[:20].tolist() == ["train" if 3 <= i < 13 else "unused" for i in range(20)]
+    assert third[:20].tolist() == ["train" if 3 <= i < 13 else "" for i in range(20)]
     assert set(third[20:30].tolist()) == {"test"}
     assert set(third[30:].tolist()) == {"train"}
     assert "split.9" in data.columns

@@ -136,7 +136,7 @@ def test_settings_without_a_pool_are_rejected():
         ({"a/b": "digits"}, [], "members.a/b: a label must not contain '/'"),
         ({"a": "digitz"}, [], "dataset 'digitz' is not installed. Did you mean 'digits'?"),
         ({"a": "digits"}, ["a"], "pretrain.settings.without=['a']: leaves no image of a"),
-        ({"a": "digits/test"}, [], "pretrain.pool(a): 'digits' has no part 'test'"),
+        ({"a": "digits/test"}, [], "pretrain.settings.dependencies.a: 'digits' has no part 'test'"),
         ({"a": "mnist"}, [], "a (mnist): looked in"),
         ({"a": "digits+mnist"}, [], "members.a: joins several datasets by '+'"),
         ({}, [], "pretrain.settings.members: the pool has no members. Set members.LABEL=DATASET"),

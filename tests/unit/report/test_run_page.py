@@ -16,7 +16,8 @@ from sslbench.analysis.tables.best_row import find_best_row
 from sslbench.analysis.tables.run_tables import RunRow, make_rows
 from sslbench.analysis.tables.verdicts import judge_rows
 from sslbench.api.errors import RequestError
-from sslbench.catalog.metrics import core_metrics
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.catalog.metrics import installed_metrics
 from sslbench.report.balance import describe_balance
 from sslbench.report.compared_runs import compare_runs
 from sslbench.report.run_page import write_run_page
@@ -24,6 +25,8 @@ from sslbench.results.answers import read_answers
 from sslbench.results.frames import Results, load_results
 from sslbench.results.record import ClassScore
 from tests.html_checker import HtmlChecker
+
+METRICS = installed_metrics(discover(installed_entries()))
 
 SETTINGS = [
     "train.epochs=1",
@@ -83,7 +86,7 @@ def test_the_page_shows_every_method_and_stands_alone(command):
 def test_misclassified_images_are_those_of_the_predictions(command):
     _, out = command
     results = results_of(out)
-    best = find_best_row(make_rows(results.records, core_metrics()), "digits", core_metrics())
+    best = find_best_row(make_rows(results.records, METRICS), "digits", METRICS)
     predictions = pd.read_parquet(out / best.row.record.run / "predictions.parquet")
     wrong = predictions[(predictions["protocol"] == "knn") & (predictions["label"] != predictions["predicted"])]
     often = wrong["id"].value_counts()
@@ -100,15 +103,15 @@ def test_a_page_is_written_again_only_for_other_records(command, tmp_path, monke
     _, out = command
     page = first_run(out) / "index.html"
     before = page.stat().st_mtime_ns
-    assert write_run_page(results_of(out), core_metrics()) == page
+    assert write_run_page(results_of(out), METRICS) == page
     assert page.stat().st_mtime_ns == before
     content = page.read_bytes()
     page.unlink()
-    write_run_page(results_of(out), core_metrics())
+    write_run_page(results_of(out), METRICS)
     assert page.read_bytes() == content
     monkeypatch.setenv("SSLBENCH_DATA", str(tmp_path))
     page.unlink()
-    write_run_page(results_of(out), core_metrics())
+    write_run_page(results_of(out), METRICS)
     assert "its prepared samples are no longer on disk" in page.read_text()
     page.write_bytes(content)
 
@@ -149,7 +152,7 @@ def row(name: str, knn: float, *, baseline: bool = False, linear: float | None =
     ],
 )
 def test_the_best_row_is_the_best_method_by_the_default_protocol(rows, name, protocol):
-    best = find_best_row(rows, "d", core_metrics())
+    best = find_best_row(rows, "d", METRICS)
     assert (best.row.record.run, best.protocol) == (name, protocol)
 
 
@@ -165,7 +168,7 @@ def balance(least: int, most: int, tested: dict[str, int], groups: str = "none",
     }
     protocols = [{"name": "knn"}, {"name": "diagnostics", "max_test_samples": most_tested}]
     record = SimpleNamespace(run="r", baseline=False, status="done", evaluated_on=[data], classes=classes, scores=[],
-                             protocols=protocols)  # fmt: skip
+                             protocols=protocols, varied=())  # fmt: skip
     one = Estimate(mean=0.5, ci95_half_width=None, n=1, unit="seeds")
     cells = {("knn", "macro_accuracy"): one, ("diagnostics", "rank_me"): one}
     return list(describe_balance([RunRow(record=record, dataset="d", cells=cells, by_seed={})]))
@@ -203,15 +206,11 @@ def test_two_runs_are_compared_as_the_table_compares_them(command, cli):
     _, out = command
     results = results_of(out)
     first, second = results.records[0].run, results.records[2].run
-    (found,) = compare_runs(first, str(out / second), out, core_metrics())
+    (found,) = compare_runs(first, str(out / second), out, METRICS)
     answers = {record.run: read_answers(out, record) for record in results.records}
     macro = next(one for one in found.comparison.overall if one.metric == "macro_accuracy")
     pair = [record for record in results.records if record.run in (first, second)]
-    judged = [
-        one
-        for one in judge_rows(make_rows(pair, core_metrics(), answers), answers, core_metrics())
-        if one.against == "best"
-    ]
+    judged = [one for one in judge_rows(make_rows(pair, METRICS, answers), answers, METRICS) if one.against == "best"]
     assert [(abs(one.difference), one.half_width) for one in judged] == [(abs(macro.difference), macro.half_width)]
     predictions = [pd.read_parquet(out / run / "predictions.parquet") for run in (first, second)]
     right = [
@@ -236,11 +235,11 @@ def test_runs_that_cannot_be_paired_are_refused(command, tmp_path):
     _, out = command
     simclr, raw = first_run(out), next(out.glob("raw-features-*"))
     with pytest.raises(RequestError, match=r"simclr: is not a run: .* Runs below .*: simclr-"):
-        compare_runs("simclr", raw.name, out, core_metrics())
+        compare_runs("simclr", raw.name, out, METRICS)
     with pytest.raises(RequestError, match="is the same run"):
-        compare_runs(simclr.name, str(simclr), out, core_metrics())
+        compare_runs(simclr.name, str(simclr), out, METRICS)
     with pytest.raises(RequestError, match=r"--protocol linear: not evaluated in both runs. Use one of: knn"):
-        compare_runs(simclr.name, raw.name, out, core_metrics(), protocol="linear")
+        compare_runs(simclr.name, raw.name, out, METRICS, protocol="linear")
     record = json.loads((raw / "record.json").read_text())
     predictions = pd.read_parquet(raw / "predictions.parquet")
 
@@ -262,4 +261,4 @@ def test_runs_that_cannot_be_paired_are_refused(command, tmp_path):
         ("moved", lambda r: r["evaluated_on"][0].update(part="scans"), predictions, "shares no dataset with"),
     ):  # fmt: skip
         with pytest.raises(RequestError, match=sentence):
-            compare_runs(str(simclr), changed(name, change, kept), out, core_metrics())
+            compare_runs(str(simclr), changed(name, change, kept), out, METRICS)

@@ -17,7 +17,7 @@ from sslbench_mvmr.datasets.stl10 import NAMES, Stl10Config
 SIDE = 96
 IMAGE_BYTES = 3 * SIDE * SIDE
 FOLDS, FOLD_SIZE = 10, 1000
-UNUSED = "unused"
+UNUSED = ""
 """Part of labeled images outside a fold: neither trained nor tested on in it."""
 
 
