@@ -148,7 +148,7 @@ STUDY = """
 name: heads
 summary: heads over lines
 base:
-  method: vicreg
+  method: {name: vicreg, hidden: 64, out: 64}
   data: their-scans/scans
   pretrain.pool: their-scans/lines
   backbones.line.name: vector-mlp
@@ -174,6 +174,7 @@ def made(cli, tmp_path_factory):
         "run", "--method", "vicreg", "--dataset", "their-scans/scans", "pretrain.pool=their-scans/lines",
         "backbones.line.name=vector-mlp", "--augmentation", "none", "--protocols", "their-heads", "--seeds", "0",
         "--baselines", "random-init", "recipe=none", "train.epochs=1", "train.batch_size=256", "threads=1", "--out", "runs",
+        "method.hidden=64", "method.out=64",
         cwd=folder, env={**environment, "COLUMNS": "160"},
     )  # fmt: skip
     assert answer.returncode == 0, answer.stdout + answer.stderr
