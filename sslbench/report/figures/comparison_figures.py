@@ -75,7 +75,7 @@ def _wins(frames: Frames, figure: FigureSettings, axes: Sequence[str]) -> tuple[
             for name in ("share", "text")
         )
         drawn = sns.heatmap(
-            table, annot=text.fillna(""), fmt="", vmin=0, vmax=1, cmap="vlag", linewidths=1, cbar=False, square=True,
+            table, annot=text.fillna(""), fmt="", vmin=0, vmax=1, cmap="vlag_r", linewidths=1, cbar=False, square=True,
             annot_kws={"size": 8},
         )  # fmt: skip
         drawn.tick_params(axis="x", rotation=rotation)
