@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sslbench.api.modality import Modality
+from sslbench.api.modules import widen
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Backbone
@@ -34,12 +35,12 @@ class FrozenEncoder(nn.Module):
         return super().train(False)
 
     def resize(self, x: Tensor) -> Tensor:
-        """Return samples [B, *shape] in their natural range at the size of the backbone: antialiased, in float32."""
+        """Return samples [B, *shape] in their natural range at the size of the backbone, antialiased."""
         spec, sides = self.takes.spec, self.takes.sides
         if not spec.has_size or spec.sides(tuple(x.shape[1:])) == sides:
             return x
         with torch.autocast(x.device.type, enabled=False):
-            return self.takes.code.resize(x.float(), sides, None)
+            return self.takes.code.resize(widen(x), sides, None)
 
     def forward(self, view: View) -> Tensor:
         """Encode the modality of a view, which is in its natural range and of any size, as [B, width]."""

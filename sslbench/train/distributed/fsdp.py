@@ -38,6 +38,10 @@ def repeated_layers(module: nn.Module) -> Iterator[nn.Module]:
 
 def shard(module: nn.Module, mesh: DeviceMesh) -> nn.Module:
     """Shard every parameter among the processes of a mesh; repeated layers are gathered one by one, the rest at once."""
+    for (
+        parameter
+    ) in module.parameters():  # only contiguous ones can be sharded; those of a used encoder are channels last
+        parameter.data = parameter.data.contiguous()
     for part in reversed((module, *repeated_layers(module))):  # inner modules first
         fully_shard(part, mesh=mesh["data_parallel"], reshard_after_forward=True)
     return module

@@ -28,13 +28,23 @@ def compute_moments(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """BatchNorm1d, 2d or 3d with training statistics over the batches of all processes."""
+    """BatchNorm1d, 2d or 3d with training statistics over the batches of all processes.
+
+    Modules inside it, such as the activation of timm's BatchNormAct2d, are applied to the normalized values in their order.
+    """
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() < 2:
             raise ValueError(f"expected at least 2 dimensions, got {input.dim()}")
 
     def forward(self, input: Tensor) -> Tensor:
+        """Normalize values [B, C, ...], and apply the modules inside."""
+        values = self.normalize(input)
+        for child in self.children():
+            values = child(values)
+        return values
+
+    def normalize(self, input: Tensor) -> Tensor:
         """Normalize values [B, C, ...]."""
         if not self.training or not distributed.is_initialized():
             return super().forward(input)
@@ -77,6 +87,8 @@ def _replacement(norm: Any) -> SharedBatchNorm:
         setattr(shared, name, parameter)
     for name, buffer in norm.named_buffers(recurse=False):
         shared.register_buffer(name, buffer)
+    for name, child in norm.named_children():
+        shared.add_module(name, child)
     return shared.train(norm.training)
 
 

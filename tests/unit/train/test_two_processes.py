@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from safetensors.torch import load_file
 from torch import nn
@@ -130,6 +132,19 @@ def test_two_processes_with_sharded_weights_equal_one(steps, method):
 def test_every_other_method_with_two_processes_equals_one(steps, method):
     for strategy in ("ddp", "fsdp"):
         are_one(steps("alone", 1, OTHERS), steps(strategy, 2, OTHERS), strategy, method)
+
+
+def test_shared_batch_norm_keeps_the_activation_inside():
+    """Networks of timm, such as EfficientNet, have batch norms that end in an activation."""
+    torch.manual_seed(0)
+    module = timm.create_model("efficientnet_lite0", num_classes=0)
+    images = torch.randn(2, 3, 32, 32)
+    for training in (False, True):
+        torch.testing.assert_close(
+            share_statistics(copy.deepcopy(module)).train(training)(images),
+            copy.deepcopy(module).train(training)(images),
+        )
+    assert share_statistics(copy.deepcopy(module)).state_dict().keys() == module.state_dict().keys()
 
 
 def test_shared_batch_norm_is_batch_norm_in_one_process():
