@@ -20,8 +20,9 @@ from sslbench_mvmr.descriptors.pixels_model import Pixels
 from sslbench_mvmr.descriptors.scattering import ScatteringConfig
 from sslbench_mvmr.descriptors.scattering_model import Scattering, make_filters, scatter
 
-from sslbench.api import Modality
+from sslbench.api import Modality, RequestError
 from sslbench.api.modules import Backbone
+from sslbench.testing.plans import plan_run
 
 STL10 = Modality(layout="image", shape=(3, 96, 96))
 
@@ -153,3 +154,16 @@ def test_scattering_has_kymatios_values():
         found = encoder(image).view(encoder.coefficients, -1)
         assert list(found.shape) == case["shape"]
         assert torch.allclose(found[:, case["places"]], torch.tensor(case["values"]), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "side", "problem"),
+    [
+        ("hog", 4, "cell=8: images of 4 px have no whole cell. Lower cell, or raise view.size"),
+        ("scattering", 4, "scales=2: images of 4 px cannot be reflected by 4 px. Lower scales, or raise view.size"),
+    ],
+)
+def test_images_that_are_too_small_are_refused(backbone, side, problem):
+    with pytest.raises(RequestError) as refused:
+        plan_run("random-init", "digits", f"backbone.name={backbone}", f"view.size={side}", "protocols=[knn]")
+    assert any(problem in one for one in refused.value.problems), refused.value.problems

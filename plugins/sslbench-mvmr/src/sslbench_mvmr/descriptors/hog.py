@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from sslbench.api import BackboneSpec, PositiveInt, hookimpl, setting
+from sslbench.api import BackboneSpec, PlanContext, PositiveInt, hookimpl, setting
 from sslbench_mvmr.citations import HOG
 
 Binning = Literal["linear", "released"]
@@ -32,6 +32,13 @@ def provides(config: HogConfig) -> frozenset[str]:
     return frozenset()
 
 
+def check(config: HogConfig, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for images that are smaller than a cell."""
+    sides = [side for modality in context.modalities.values() for side in modality.sides if 0 < side < config.cell]
+    if sides:
+        yield f"cell={config.cell}: images of {min(sides)} px have no whole cell. Lower cell, or raise view.size"
+
+
 @hookimpl
 def sslbench_backbones() -> Iterable[BackboneSpec[HogConfig]]:
     yield BackboneSpec(
@@ -44,4 +51,5 @@ def sslbench_backbones() -> Iterable[BackboneSpec[HogConfig]]:
         build="sslbench_mvmr.descriptors.hog_model:Hog",
         layouts=frozenset({"image"}),
         provides=provides,
+        check=check,
     )

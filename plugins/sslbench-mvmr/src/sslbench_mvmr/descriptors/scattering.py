@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sslbench.api import BackboneSpec, PositiveInt, hookimpl, setting
+from sslbench.api import BackboneSpec, PlanContext, PositiveInt, hookimpl, setting
 from sslbench_mvmr.citations import SCATTERING
 
 
@@ -22,6 +22,22 @@ def provides(config: ScatteringConfig) -> frozenset[str]:
     return frozenset()
 
 
+def padded_side(side: int, scales: int) -> int:
+    """Return the side of an image with a margin of at least 2^scales / 2 pixels, a multiple of 2^scales."""
+    unit: int = 2**scales
+    return ((side + unit) // unit + 1) * unit
+
+
+def check(config: ScatteringConfig, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for images that are too small to be reflected at their border."""
+    for side in [side for modality in context.modalities.values() for side in modality.sides if side]:
+        margin = (padded_side(side, config.scales) - side + 1) // 2
+        if margin >= side:
+            problem = f"images of {side} px cannot be reflected by {margin} px"
+            yield f"scales={config.scales}: {problem}. Lower scales, or raise view.size"
+            return
+
+
 @hookimpl
 def sslbench_backbones() -> Iterable[BackboneSpec[ScatteringConfig]]:
     yield BackboneSpec(
@@ -34,4 +50,5 @@ def sslbench_backbones() -> Iterable[BackboneSpec[ScatteringConfig]]:
         build="sslbench_mvmr.descriptors.scattering_model:Scattering",
         layouts=frozenset({"image"}),
         provides=provides,
+        check=check,
     )

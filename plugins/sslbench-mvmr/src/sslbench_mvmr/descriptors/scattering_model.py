@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from sslbench.api import Modality
 from sslbench.api.modules import Backbone, equation
-from sslbench_mvmr.descriptors.scattering import ScatteringConfig
+from sslbench_mvmr.descriptors.scattering import ScatteringConfig, padded_side
 
 WIDTH, FREQUENCY = 0.8, 0.75 * math.pi
 REPETITIONS = range(-2, 3)
@@ -118,12 +118,6 @@ def _second_orders(scales: int) -> list[tuple[int, int]]:
     """Return, for each first scale with coarser ones, the number of its first pair of scales and their count."""
     counts = [scales - 1 - j for j in range(scales - 1)]
     return [(sum(counts[:j]), count) for j, count in enumerate(counts)]
-
-
-def padded_side(side: int, scales: int) -> int:
-    """Return the side of an image with a margin of at least 2^scales / 2 pixels, a multiple of 2^scales."""
-    unit: int = 2**scales
-    return ((side + unit) // unit + 1) * unit
 
 
 class Scattering(Backbone):
