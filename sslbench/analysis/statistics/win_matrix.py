@@ -64,7 +64,7 @@ def count_compared(outcomes: Mapping[Outcome, int], level: float = 0.0) -> int:
 def win_matrix(values: Repetitions, level: float = 0.0) -> pd.DataFrame:
     """Return W[i, j]: the share of common experiments in which i's mean is above j's; a tie counts for neither.
 
-    With a level, the share of the experiments that Welch's t-test decides (SCARF, arXiv 2106.15147). NaN if there is none.
+    With a level, the share of the experiments that Welch's t-test decides (arXiv 2106.15147). NaN if there is none.
     """
     names = list(dict.fromkeys(name for name, _ in values))
     matrix = pd.DataFrame(np.nan, index=names, columns=names)

@@ -14,7 +14,7 @@ def sslbench_studies() -> Iterable[StudySpec]:
     yield StudySpec(
         name="mv-mr",
         version=1,
-        summary="losses, descriptors, augmentations, projectors and distillation of MV-MR",
+        summary="losses, descriptors, augmentations and projectors of MV-MR",
         citation=MV_MR,
         file=Path(__file__).parent / "mv_mr.yaml",
     )
